@@ -1,0 +1,163 @@
+"""Images of a corpus: read as bytes, identified by content, decoded to one size."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+from PIL import Image, UnidentifiedImageError
+
+from labelhedge.corpus.errors import CorpusError
+from labelhedge.store import DIGEST_BYTES
+
+_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """Reads the image bytes of a corpus in row order, without ever holding all of them.
+
+    Attributes
+    ----------
+    folder : Path
+        The corpus folder, which relative paths start from.
+    parts : list of (Path, int)
+        The Parquet files in order, and their numbers of rows.
+    """
+
+    folder: Path
+    parts: list[tuple[Path, int]]
+
+    def place(self, row: int) -> tuple[Path, int]:
+        """The file that holds a row of the corpus, and the row's number in that file."""
+        for path, count in self.parts:
+            if row < count:
+                return path, row
+            row -= count
+        raise IndexError("no such row")
+
+    def read(self, rows: npt.NDArray[np.int64] | None = None) -> Iterator[tuple[int, bytes]]:
+        """Yield ``(row, encoded bytes)`` in row order; `rows` (sorted) limits them.
+
+        Raises
+        ------
+        CorpusError
+            When a row has no image, or its path is missing or leads out of the folder.
+        """
+        wanted = None if rows is None else set(rows.tolist())
+        start = 0
+        for path, count in self.parts:
+            if wanted is None or any(row in wanted for row in range(start, start + count)):
+                yield from self._read_part(path, start, wanted)
+            start += count
+
+    def _read_part(self, path: Path, start: int, wanted: set[int] | None) -> Iterator[tuple[int, bytes]]:
+        with pq.ParquetFile(path) as file:
+            first = start
+            for group in range(file.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                if wanted is None or any(row in wanted for row in range(first, first + size)):
+                    row = first
+                    for batch in file.iter_batches(_BATCH, row_groups=[group], columns=["image"]):
+                        for image in batch.column("image").to_pylist():
+                            if wanted is None or row in wanted:
+                                yield row, self._bytes(image, path, row - start)
+                            row += 1
+                first += size
+
+    def _bytes(self, image: dict[str, Any] | None, file: Path, row: int) -> bytes:
+        if image is None or (image["bytes"] is None and image["path"] is None):
+            raise CorpusError(file, "the image has neither bytes nor a path", "give one of them", row=row)
+        if image["bytes"] is not None:
+            return bytes(image["bytes"])
+        path = (self.folder / image["path"]).resolve()
+        if not path.is_relative_to(self.folder.resolve()):
+            raise CorpusError(
+                file,
+                f"the image path {image['path']!r} leads out of the corpus folder",
+                "copy the image into the folder and give the path relative to it",
+                row=row,
+            )
+        if not path.is_file():
+            raise CorpusError(
+                file, f"there is no image at {image['path']!r}", "restore the file or remove the row", row=row
+            )
+        return path.read_bytes()
+
+
+def digest(data: bytes) -> bytes:
+    """Identity of an encoded image: 16 bytes of BLAKE2b."""
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
+
+
+def check_header(data: bytes) -> str | None:
+    """What is wrong with an encoded image, as far as its header tells; None where nothing is."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return None if image.width and image.height else "the image has no pixels"
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError) as error:
+        return f"the image is unreadable ({_plain(error)})"
+
+
+def decode(data: bytes, size: int) -> npt.NDArray[np.uint8]:
+    """Decode to ``(size, size, 3)`` RGB uint8, the whole image fitted in, the rest filled with its border colour.
+
+    Transparent parts become white. The aspect ratio is kept: what is outside the image is filled with the
+    median colour of its border, so that a drawing on white stays on white.
+
+    Raises
+    ------
+    ValueError
+        When the image cannot be decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            opened.draft("RGB", (size, size))
+            image = _on_white(opened)
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        raise ValueError(f"the image is unreadable ({_plain(error)})") from error
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    pixels = np.asarray(image)
+    if width == height:
+        return pixels
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    square = np.empty((size, size, 3), np.uint8)
+    square[:] = np.median(border, axis=0).astype(np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    square[top : top + height, left : left + width] = pixels
+    return square
+
+
+def decode_all(images: Iterable[tuple[int, bytes]], size: int, reader: ImageReader) -> Iterator[npt.NDArray[np.uint8]]:
+    """Decode images one by one; an unreadable one is a CorpusError that names its file and row."""
+    for row, data in images:
+        try:
+            yield decode(data, size)
+        except ValueError as error:
+            file, place = reader.place(row)
+            raise CorpusError(file, str(error), "replace the image or remove the row", row=place) from error
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
+    return image.convert("RGB")
+
+
+def _plain(error: Exception) -> str:
+    return str(error).replace("\n", " ").split(" <_io.")[0]

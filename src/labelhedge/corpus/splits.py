@@ -1,0 +1,92 @@
+"""Splits 6:3:1, stratified by label, with the samples of a group kept together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+
+def stratified_split(
+    labels: Sequence[Sequence[int]],
+    fractions: Mapping[str, float],
+    *,
+    seed: int,
+    groups: Sequence[str],
+) -> list[str]:
+    """Assign samples to splits so that every label, and background, is shared out as the fractions say.
+
+    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011), on groups instead of samples:
+    the rarest label goes first, its largest group first, each to the split that lacks most of that label.
+
+    Parameters
+    ----------
+    labels : N lists of label numbers
+        An empty list is background, which is stratified like a label.
+    fractions : mapping of split name to share
+        Shares are scaled to sum to one.
+    seed : int
+        Equal seeds give equal splits, whatever the order of the samples.
+    groups : N strings
+        Samples with the same group (near-duplicates, a series) end in one split. Give each sample its own id
+        where there are no groups.
+
+    Returns
+    -------
+    list of N split names
+
+    Raises
+    ------
+    ValueError
+        When the lengths differ or a share is not positive.
+
+    Examples
+    --------
+    >>> stratified_split([[0], [0], [1], [1]], {"train": 1, "test": 1}, seed=0, groups=list("abcd"))
+    ['train', 'test', 'test', 'train']
+    """
+    if len(labels) != len(groups):
+        raise ValueError(f"there are {len(labels)} label lists but {len(groups)} groups")
+    if not fractions or any(share <= 0 for share in fractions.values()):
+        raise ValueError(f"every share must be above 0, found {dict(fractions)}")
+    names = list(fractions)
+    shares = np.array(list(fractions.values()), float)
+    shares /= shares.sum()
+    counts = _count(labels, groups)
+    totals = np.sum(list(counts.values()), axis=0) if counts else np.zeros(1)
+    lacking = shares[:, None] * totals  # (splits, labels + background + all)
+    order = sorted(counts, key=lambda group: (-counts[group][-1], _shuffle(seed, group)))
+    assigned: dict[str, str] = {}
+    remaining = totals.copy()
+    while len(assigned) < len(counts):
+        open_labels = np.flatnonzero(remaining[:-1] > 0)
+        label = int(open_labels[np.argmin(remaining[open_labels])])
+        for group in order:
+            if group in assigned or not counts[group][label]:
+                continue
+            best = max(
+                range(len(names)),
+                key=lambda split: (lacking[split, label], lacking[split, -1], _shuffle(seed, group + names[split])),
+            )
+            assigned[group] = names[best]
+            lacking[best] -= counts[group]
+            remaining -= counts[group]
+    return [assigned[group] for group in groups]
+
+
+def _count(labels: Sequence[Sequence[int]], groups: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
+    width = 1 + max((max(found, default=-1) for found in labels), default=-1)
+    counts: dict[str, npt.NDArray[np.float64]] = defaultdict(lambda: np.zeros(width + 2))
+    for found, group in zip(labels, groups, strict=True):
+        for label in found:
+            counts[group][label] += 1
+        counts[group][width] += not len(found)  # background
+        counts[group][-1] += 1
+    return counts
+
+
+def _shuffle(seed: int, name: str) -> bytes:
+    return hashlib.blake2b(name.encode(), key=str(seed).encode(), digest_size=8).digest()

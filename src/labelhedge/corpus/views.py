@@ -1,0 +1,84 @@
+"""What methods may see: the training view holds no verified label of an untrusted sample."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+LabelSets = scipy.sparse.csr_array
+"""(N, L) sparse bool: the labels of N samples."""
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """The training samples as a method may see them.
+
+    Attributes
+    ----------
+    digests : list of N bytes
+        Identities of the images.
+    observed : (N, L) sparse bool
+        Noisy labels y as they were found.
+    trusted : (N,) bool
+        The samples of the clean set D_c.
+    verified : (N, L) sparse bool
+        True labels of the trusted samples; the rows of all others are empty.
+    """
+
+    digests: list[bytes]
+    observed: LabelSets
+    trusted: npt.NDArray[np.bool_]
+    verified: LabelSets
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @property
+    def labels(self) -> LabelSets:
+        """(N, L): what is known of each sample: verified labels where trusted, observed labels elsewhere."""
+        keep = scipy.sparse.dia_array(((~self.trusted)[None, :], [0]), shape=(len(self), len(self)))
+        labels = (keep @ self.observed) + self.verified
+        return labels.astype(bool).tocsr()
+
+    def fingerprint(self) -> str:
+        """A hash of everything in the view."""
+        return _hash(self.digests, self.observed, self.verified, self.trusted)
+
+
+@dataclass(frozen=True)
+class EvaluationView:
+    """Held-out samples with their true labels: dev, to choose on, or test, to report.
+
+    Attributes
+    ----------
+    digests : list of N bytes
+    truth : (N, L) sparse bool
+    observed : (N, L) sparse bool
+    """
+
+    digests: list[bytes]
+    truth: LabelSets
+    observed: LabelSets
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def fingerprint(self) -> str:
+        """A hash of everything in the view."""
+        return _hash(self.digests, self.truth, self.observed)
+
+
+def _hash(digests: list[bytes], *parts: LabelSets | npt.NDArray[np.bool_]) -> str:
+    state = hashlib.blake2b(b"".join(digests), digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            state.update(part.tobytes())
+        else:
+            part = part.sorted_indices()
+            state.update(repr(part.shape).encode())
+            state.update(part.indptr.astype(np.int64).tobytes() + part.indices.astype(np.int64).tobytes())
+    return state.hexdigest()

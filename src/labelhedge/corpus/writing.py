@@ -1,0 +1,98 @@
+"""Writing a corpus, atomically: a killed writer leaves no half corpus."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labelhedge.corpus.schema import CorpusInfo
+
+_LABELS = pa.list_(pa.int32())
+_TYPES = {
+    "id": pa.string(),
+    "split": pa.string(),
+    "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
+    "observed": _LABELS,
+    "verified": _LABELS,
+    "trusted": pa.bool_(),
+}
+
+
+def write_corpus(
+    path: str | os.PathLike[str],
+    info: CorpusInfo,
+    samples: pa.Table | Iterable[pa.Table],
+    *,
+    graph: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a corpus folder.
+
+    Everything is written under a temporary name beside the target, `corpus.json` last, then renamed.
+
+    Parameters
+    ----------
+    path : folder to write
+    info : CorpusInfo
+        Name, licence, labels.
+    samples : pyarrow.Table, or several: one Parquet part each
+        The columns of the format (`id`, `split`, `image`, `observed`, `verified`, `trusted`) and any others.
+    graph : str, optional
+        Label relations in N-Triples, written as `graph.nt`.
+    overwrite : bool
+        Replace a corpus that is there already.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    FileExistsError
+        When something is there and `overwrite` is false.
+    ValueError
+        When a column of the format is missing or cannot be converted to its type.
+    """
+    target = Path(path)
+    if target.exists() and not overwrite:
+        raise FileExistsError(f"{target} exists: choose another folder, or pass overwrite=True to replace it")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "samples").mkdir(parents=True)
+    try:
+        parts = [samples] if isinstance(samples, pa.Table) else samples
+        for number, part in enumerate(parts):
+            pq.write_table(
+                _typed(part), partial / "samples" / f"part-{number:05d}.parquet", row_group_size=1024, compression="zstd"
+            )
+        if graph is not None:
+            (partial / "graph.nt").write_text(graph, encoding="utf-8")
+        (partial / "corpus.json").write_text(info.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
+        if target.exists():
+            retired = target.with_name(f".{target.name}.{os.getpid()}.old")
+            target.rename(retired)
+            partial.rename(target)
+            shutil.rmtree(retired)
+        else:
+            partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    for name, kind in _TYPES.items():
+        if name not in table.column_names:
+            raise ValueError(f"the column {name!r} is missing: a corpus needs {', '.join(_TYPES)}")
+        try:
+            column = table.column(name).cast(kind)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+            raise ValueError(f"the column {name!r} has type {table.column(name).type}, not {kind}") from error
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table

@@ -1,0 +1,90 @@
+"""Triples ``(u, v, r)``, "u is the r of v", and their N-Triples files.
+
+RDF states the same from the other end: ``<…/Rabbit> <…/class> <…/Mammal> .`` is ``("…/Mammal", "…/Rabbit",
+"…/class")`` here. Reading turns it round, writing turns it back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pyoxigraph
+
+
+class Triple(NamedTuple):
+    """"u is the r of v": `u` the entity (an IRI), `v` the label's own IRI, `r` the relation's IRI."""
+
+    u: str
+    v: str
+    r: str
+
+
+def read_triples(path: str | os.PathLike[str]) -> list[Triple]:
+    """Read an N-Triples file as triples ``(u, v, r)``.
+
+    Parameters
+    ----------
+    path : path of a ``.nt`` file
+        Statements whose object is a literal relate no labels and are passed over.
+
+    Returns
+    -------
+    list of Triple
+        In file order; IRIs in full, blank nodes as ``_:name``.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When a line is not N-Triples; the message names file and line.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "graph.nt"
+    >>> _ = file.write_text("<urn:rabbit> <urn:class> <urn:mammal> .\\n")
+    >>> read_triples(file)
+    [Triple(u='urn:mammal', v='urn:rabbit', r='urn:class')]
+    """
+    path = Path(path)
+    triples = []
+    with path.open("rb") as file:
+        try:
+            for quad in pyoxigraph.parse(file, format=pyoxigraph.RdfFormat.N_TRIPLES):
+                if isinstance(quad.object, pyoxigraph.NamedNode | pyoxigraph.BlankNode):
+                    triples.append(Triple(_name(quad.object), _name(quad.subject), quad.predicate.value))
+        except SyntaxError as error:
+            raise ValueError(f"{path}, line {error.lineno}: not N-Triples ({error.msg}); correct the line") from error
+    return triples
+
+
+def write_triples(path: str | os.PathLike[str], triples: Iterable[Triple]) -> None:
+    """Write triples as N-Triples, atomically; all three names must be IRIs.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "graph.nt"
+    >>> write_triples(file, [Triple("urn:mammal", "urn:rabbit", "urn:class")])
+    >>> file.read_text()
+    '<urn:rabbit> <urn:class> <urn:mammal> .\\n'
+    """
+    path = Path(path)
+    quads = [
+        pyoxigraph.Triple(
+            pyoxigraph.NamedNode(t.v), pyoxigraph.NamedNode(t.r), pyoxigraph.NamedNode(t.u)
+        )
+        for t in triples
+    ]
+    data = pyoxigraph.serialize(quads, format=pyoxigraph.RdfFormat.N_TRIPLES)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    partial.write_bytes(data or b"")
+    partial.replace(path)
+
+
+def _name(node: object) -> str:
+    return node.value if isinstance(node, pyoxigraph.NamedNode) else str(node)
