@@ -1,0 +1,251 @@
+"""From a recipe to a run's folder: which fits are needed, train or reuse them, measure, write.
+
+    results = run(Recipe(corpus="clipart"))
+
+Fits are kept in `fits/` of the run's folder under a key of all they depend on, so a run that was stopped goes on where
+it was, what several methods need is trained once, and a change in the recipe trains only what depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import numpy as np
+import torch
+
+from labelhedge.corpus import Corpus
+from labelhedge.evaluation import average_precision
+from labelhedge.methods import METHODS, Method
+from labelhedge.models import save_classifier
+from labelhedge.recipe import Recipe, RecipeError, order_methods
+from labelhedge.report import write_report
+from labelhedge.results import Result, Results
+from labelhedge.suspicion import write_labels
+from labelhedge.training import (
+    EvaluationSet,
+    Fit,
+    InputStore,
+    Task,
+    cache_folder,
+    evaluation_set,
+    prepare_inputs,
+    training_set,
+)
+
+if TYPE_CHECKING:
+    from labelhedge.progress import RunProgress
+
+_PACKAGES = ("labelhedge", "torch", "numpy", "scipy", "accelerate", "pyarrow", "pillow", "onnxruntime")
+
+
+def run(recipe: Recipe, *, progress: bool = False, fresh: bool = False) -> Results:
+    """Run a recipe and write its folder.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    progress : bool
+        Show progress bars on the terminal.
+    fresh : bool
+        Train everything anew instead of reusing the fits of an earlier run in the same folder.
+
+    Returns
+    -------
+    Results
+        What `results.json` of the run's folder holds.
+
+    Raises
+    ------
+    CorpusError, RecipeError
+        When the corpus or the recipe is at fault; nothing has been trained then.
+    """
+    from labelhedge.progress import RunProgress
+
+    corpus = Corpus.open(recipe.corpus, progress=progress)
+    recipe = resolve(recipe, corpus)
+    assert recipe.out is not None
+    folder = Path(recipe.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(folder / ".lock", timeout=0):
+            if fresh:
+                shutil.rmtree(folder / "fits", ignore_errors=True)
+            (folder / "recipe.yaml").write_text(recipe.dump(), encoding="utf-8")
+            (folder / "environment.json").write_text(json.dumps(environment(), indent=1), encoding="utf-8")
+            store = prepare_inputs(
+                corpus.images, corpus.samples.digests, recipe.network, cache_folder(), progress=progress
+            )
+            with RunProgress(recipe, enabled=progress) as bars:
+                experiment = Experiment(recipe, corpus, store, folder, bars)
+                return experiment.run()
+    except filelock.Timeout as error:
+        raise RecipeError(f"another run is writing to {folder}: wait for it, or choose another 'out'") from error
+
+
+def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
+    """Fill in what a recipe leaves open, and check that the corpus allows it.
+
+    Raises
+    ------
+    RecipeError
+        When a method needs a graph that the corpus lacks.
+    CorpusError
+        When dev or test has no verified labels, or `upper-bound` is asked for and hidden labels are not known.
+    """
+    for split in ("dev", "test"):
+        corpus.evaluation_view(split)
+    every_label_known = bool(corpus.samples.checked[corpus.rows("train")].all())
+    if recipe.methods is None:
+        fits = {
+            name: method()
+            for name, method in METHODS.items()
+            if (corpus.graph_path or not method.needs_graph) and (every_label_known or not method.sees_truth)
+        }
+        recipe = recipe.model_copy(update={"methods": order_methods(fits)})
+    assert recipe.methods is not None
+    for name, method in recipe.methods.items():
+        if method.needs_graph and corpus.graph_path is None:
+            raise RecipeError(f"methods.{name} needs label relations, but the corpus has no graph.nt: leave it out")
+        if method.sees_truth:
+            corpus.oracle_view()
+    out = recipe.out or str(Path("runs") / corpus.name)
+    return recipe.model_copy(update={"out": out, "corpus": str(recipe.corpus)})
+
+
+@dataclass
+class Experiment:
+    """A recipe at work on an opened corpus."""
+
+    recipe: Recipe
+    corpus: Corpus
+    store: InputStore
+    folder: Path
+    bars: RunProgress
+
+    def run(self) -> Results:
+        """Train what is missing, measure, and write the run's folder."""
+        assert self.recipe.methods is not None
+        results = Results(
+            corpus={"name": self.corpus.name, "hash": self.corpus.hash},
+            recipe=self.recipe.model_dump(mode="json"),
+        )
+        test = evaluation_set(self.corpus.evaluation_view("test"), self.store)
+        fits: dict[tuple[str, int], Fit] = {}
+        for seed in self.recipe.seeds:
+            fitted: dict[str, Fit] = {}
+            for name, method in self.recipe.methods.items():
+                fitted[name] = fits[name, seed] = self.fit(name, method, seed, fitted)
+                results.results.append(self.measure(name, seed, fitted[name], test))
+        self._write(results, fits)
+        return results
+
+    def fit(self, name: str, method: Method, seed: int, fitted: Mapping[str, Fit]) -> Fit:
+        """The fit of a method with a seed: from an earlier sitting where nothing it depends on has changed."""
+        view = self.corpus.oracle_view() if method.sees_truth else self.corpus.training_view()
+        dev = self.corpus.evaluation_view("dev")
+        about = {
+            "version": importlib.metadata.version("labelhedge"),
+            "method": method.name,
+            "settings": method.model_dump(mode="json"),
+            "network": self.recipe.network.model_dump(mode="json"),
+            "training": self.recipe.training.model_dump(mode="json", exclude={"checkpoint_seconds"}),
+            "seed": seed,
+            "train": view.fingerprint(),
+            "dev": dev.fingerprint(),
+            "labels": [label.id for label in self.corpus.labels],
+            "graph": _file_hash(self.corpus.graph_path) if method.needs_graph else None,
+            "needs": {need: fitted[need].folder.name for need in method.needs},
+        }
+        key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=6).hexdigest()
+        folder = self.folder / "fits" / f"{method.name}-{seed}-{key}"
+        with self.bars.fitting(name, seed, self.recipe.training.epochs) as on_epoch:
+            fit = Fit.load(folder)
+            if fit is None:
+                task = Task(
+                    train=training_set(view, self.store),
+                    dev=evaluation_set(dev, self.store),
+                    labels=self.corpus.labels,
+                    graph=self.corpus.graph_path,
+                    network=self.recipe.network,
+                    training=self.recipe.training,
+                    seed=seed,
+                    folder=folder,
+                    on_epoch=on_epoch,
+                )
+                fit = method.fit(task, {need: fitted[need] for need in method.needs})
+                fit.save(about)
+        return fit
+
+    def measure(self, name: str, seed: int, fit: Fit, test: EvaluationSet) -> Result:
+        """Average precisions of a fit on test."""
+        values = average_precision(test.truth, fit.scores(test))
+        scored = values[~np.isnan(values)]
+        if not len(scored):
+            raise RecipeError("no label has a positive in the test split: there is nothing to measure")
+        names = [label.name for label in self.corpus.labels]
+        return Result(
+            method=name,
+            seed=seed,
+            test_map=float(scored.mean()),
+            dev_map=fit.dev_map,
+            average_precision={
+                label: None if np.isnan(value) else float(value) for label, value in zip(names, values, strict=True)
+            },
+            labels_scored=len(scored),
+            weight=fit.weight,
+            seconds=fit.seconds,
+            epochs=fit.epochs,
+            best_epoch=fit.best_epoch,
+        )
+
+    def _write(self, results: Results, fits: dict[tuple[str, int], Fit]) -> None:
+        assert self.recipe.methods is not None
+        for name in self.recipe.methods:
+            best = results.best(name)
+            about = {"method": name, "seed": best.seed, "dev_map": best.dev_map, "corpus": results.corpus}
+            save_classifier(fits[name, best.seed].classifier, self.folder / "models" / name, about)
+        pseudo = {
+            name: [
+                labels for seed in self.recipe.seeds if (labels := fits[name, seed].pseudo_labels()) is not None
+            ]
+            for name in self.recipe.methods
+        }
+        write_labels(self.folder / "labels.parquet", self.corpus, {k: v for k, v in pseudo.items() if v})
+        results.save(self.folder)
+        self.bars.note("drawing the report")
+        write_report(self.folder, self.corpus)
+
+
+def environment() -> dict[str, Any]:
+    """What a run depends on besides its recipe: versions and machine."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return {
+        "python": platform.python_version(),
+        "packages": versions,
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _file_hash(path: Path | None) -> str | None:
+    return None if path is None else hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+

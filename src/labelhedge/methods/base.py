@@ -1,0 +1,99 @@
+"""What a method is: settings, the fits it needs, and `fit`; and λ, the weight that several of them share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, RootModel, field_validator
+
+from labelhedge.labels import heuristic_weight, optimal_weight, risk
+from labelhedge.training import Fit, Task
+
+WEIGHT_RULES = ("paper", "mirrored", "risk")
+
+Soften = Callable[[Any], Any]
+"""From logits (N, L) to the soft labels (N, L) a method hedges with."""
+
+
+class Method(BaseModel, ABC):
+    """A way to train a classifier from noisy labels. Its fields are its settings.
+
+    ``name`` is what a recipe calls it. Only where ``sees_truth`` is true does the task hold the hidden labels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: ClassVar[str]
+    sees_truth: ClassVar[bool] = False
+    needs_graph: ClassVar[bool] = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of methods whose fits, with the same seed, `fit` is given; each is trained once."""
+        return ()
+
+    @abstractmethod
+    def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
+        """Train on a task. `fitted` holds the fits named in `needs`."""
+
+
+class Weight(RootModel[float | str]):
+    """λ, the trust in the observed labels: a number in [0, 1] or the name of a rule.
+
+    - ``paper``: Eq. 14 as printed, mAP_clean / (mAP_noisy + mAP_clean), both on dev. A better teacher gives the noisy
+      labels more weight, against Eq. 8.
+    - ``mirrored``: mAP_noisy / (mAP_noisy + mAP_clean), which agrees with Eq. 8.
+    - ``risk``: Eq. 8 with the risks of observed and soft labels measured on dev.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _number_or_rule(cls, value: Any) -> float | str:
+        if value in WEIGHT_RULES:
+            return str(value)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = -1.0
+        if not 0 <= number <= 1:
+            raise ValueError(f"a number in [0, 1] or one of {', '.join(WEIGHT_RULES)} is needed")
+        return number
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Fits that the rule looks at."""
+        return ("clean", "noisy") if self.root in ("paper", "mirrored") else ()
+
+    def resolve(self, task: Task, fitted: Mapping[str, Fit], soften: Soften) -> float:
+        """The number that the rule gives.
+
+        Parameters
+        ----------
+        task, fitted : as for `Method.fit`
+        soften : function from the teacher's logits to the soft labels that λ is mixed with
+
+        Raises
+        ------
+        ValueError
+            When the rule is ``risk`` and dev does not show the noise, because its observed labels are the true ones.
+        """
+        if isinstance(self.root, float):
+            return self.root
+        if self.root == "paper":
+            return heuristic_weight(fitted["clean"].dev_map, fitted["noisy"].dev_map)
+        if self.root == "mirrored":
+            return heuristic_weight(fitted["noisy"].dev_map, fitted["clean"].dev_map)
+        truth = task.dev.truth.astype(np.float32)
+        risk_observed = float(risk(task.dev.observed.astype(np.float32), truth))
+        if risk_observed == 0:
+            raise ValueError(
+                "weight 'risk' measures the noise on dev, but there every observed label is right: "
+                "keep dev's noisy labels in 'observed', or choose 'paper', 'mirrored' or a number"
+            )
+        soft = soften(fitted["clean"].logits(task.dev).astype(np.float32))
+        return optimal_weight(float(risk(soft, truth)), risk_observed)

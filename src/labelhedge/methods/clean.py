@@ -1,0 +1,27 @@
+"""Baseline-Clean: trained on the clean set alone. The auxiliary model (teacher) of the methods that hedge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from labelhedge.methods.base import Method
+from labelhedge.training import Fit, Task
+
+
+class BaselineClean(Method):
+    """Train f_Dc on D_c with verified labels (section 3 of the paper)."""
+
+    name: ClassVar[str] = "clean"
+
+    def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
+        """Train on trusted samples only."""
+        trusted = np.flatnonzero(task.train.trusted)
+        if len(trusted) < 2:
+            raise ValueError(
+                f"the clean set has {len(trusted)} samples: check some training samples, fill in their 'verified' "
+                "labels and set 'trusted', or run only methods that need no clean set (noisy)"
+            )
+        return task.train_model(task.train.verified, rows=trusted)

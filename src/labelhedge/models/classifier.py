@@ -1,0 +1,93 @@
+"""`Classifier`: what a method ends with, from prepared inputs to probabilities; saved and loaded as a folder.
+
+    save_classifier(classifier, folder)              # model.safetensors, model.json
+    probabilities = load_classifier(folder)(batch)   # (B, L)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from labelhedge.models.alexnet import AlexNetSettings
+from labelhedge.models.frozen import FrozenSettings
+
+FORMAT_VERSION = 1
+
+
+class Classifier(nn.Module):
+    """One network, or the geometric mean of several networks' probabilities.
+
+    Parameters
+    ----------
+    settings : FrozenSettings or AlexNetSettings
+    labels : sequence of L label names, in the order of the outputs
+    networks : networks built from the settings
+    """
+
+    def __init__(
+        self, settings: FrozenSettings | AlexNetSettings, labels: Sequence[str], networks: Sequence[nn.Module]
+    ) -> None:
+        super().__init__()
+        self.settings, self.labels = settings, tuple(labels)
+        self.networks = nn.ModuleList(networks)
+
+    def prepare(self, raw: Tensor) -> Tensor:
+        """From stored inputs (features or uint8 images) to a batch."""
+        batch: Tensor = self.networks[0].prepare(raw)  # type: ignore[operator]
+        return batch
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Probabilities (B, L) of a prepared batch."""
+        logs = [nn.functional.logsigmoid(network(batch)) for network in self.networks]
+        return torch.stack(logs).mean(0).exp()
+
+
+def save_classifier(classifier: Classifier, folder: Path, about: dict[str, Any] | None = None) -> None:
+    """Write `model.safetensors` and `model.json`, atomically; `about` is kept beside the settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in classifier.state_dict().items()}
+    description = {
+        "format_version": FORMAT_VERSION,
+        "network": classifier.settings.model_dump(),
+        "networks": len(classifier.networks),
+        "labels": list(classifier.labels),
+        "about": about or {},
+    }
+    partial = folder / f".{os.getpid()}.tmp"
+    save_file(weights, partial)
+    partial.replace(folder / "model.safetensors")
+    partial.write_text(json.dumps(description, indent=1))
+    partial.replace(folder / "model.json")
+
+
+def load_classifier(folder: str | os.PathLike[str]) -> Classifier:
+    """Read a classifier that :func:`save_classifier` wrote, ready to predict.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder holds no model.
+    ValueError
+        When it was written by another version of the format.
+    """
+    path = Path(folder)
+    if not (path / "model.json").exists():
+        raise FileNotFoundError(f"{path} holds no model.json: name a folder such as runs/demo/models/distill")
+    description = json.loads((path / "model.json").read_text())
+    if description["format_version"] != FORMAT_VERSION:
+        raise ValueError(f"{path}: the model's format is {description['format_version']}, {FORMAT_VERSION} is read here")
+    adapter: TypeAdapter[FrozenSettings | AlexNetSettings] = TypeAdapter(FrozenSettings | AlexNetSettings)
+    settings = adapter.validate_python(description["network"])
+    labels = description["labels"]
+    classifier = Classifier(settings, labels, [settings.build(len(labels)) for _ in range(description["networks"])])
+    classifier.load_state_dict(load_file(path / "model.safetensors"))
+    return classifier.eval()

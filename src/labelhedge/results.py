@@ -1,0 +1,153 @@
+"""`Results`: what a run measured; read from and written to `results.json`, summarised as a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class Result(BaseModel):
+    """One method with one seed.
+
+    mAPs are in [0, 1]. ``average_precision`` is on test, by label name, None where test has no positive;
+    ``labels_scored`` counts the others. ``weight`` is λ, where it applies. ``seconds`` is the method's own training.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str
+    seed: int
+    test_map: float
+    dev_map: float
+    average_precision: dict[str, float | None]
+    labels_scored: int
+    weight: float | None = None
+    seconds: float
+    epochs: int
+    best_epoch: int
+
+
+class Summary(NamedTuple):
+    """One method over all its seeds; mAPs in [0, 1], deviations are of the sample (n - 1), None for one seed."""
+
+    method: str
+    seeds: int
+    mean: float
+    std: float | None
+    difference: float | None
+    difference_std: float | None
+    better: int | None
+    dev_mean: float
+    weight: float | None
+    seconds: float
+    networks: int
+
+
+class Results(BaseModel):
+    """All results of a run.
+
+    ``corpus`` holds its name and hash, ``recipe`` the recipe as it was resolved.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    corpus: dict[str, str]
+    recipe: dict[str, Any]
+    results: list[Result] = []
+
+    @classmethod
+    def load(cls, run: str | os.PathLike[str]) -> Results:
+        """Read the results of a run's folder.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the folder holds no `results.json`.
+        """
+        path = Path(run) / "results.json"
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing: name the folder of a finished run, such as runs/demo")
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+
+    def save(self, run: Path) -> None:
+        """Write `results.json` into a run's folder, atomically."""
+        partial = run / f".results.{os.getpid()}.tmp"
+        partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        partial.replace(run / "results.json")
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods, in the order they ran."""
+        return list(dict.fromkeys(result.method for result in self.results))
+
+    def of(self, method: str) -> list[Result]:
+        """The results of one method, by seed."""
+        return sorted((result for result in self.results if result.method == method), key=lambda result: result.seed)
+
+    def best(self, method: str) -> Result:
+        """The seed of a method that did best on dev."""
+        return max(self.of(method), key=lambda result: result.dev_map)
+
+    def summaries(self, baseline: str = "noisy") -> Iterator[Summary]:
+        """Each method's mean and deviation over seeds, and its difference to a baseline, paired by seed."""
+        reference = {result.seed: result.test_map for result in self.of(baseline)}
+        for method in self.methods:
+            results = self.of(method)
+            maps = [result.test_map for result in results]
+            differences = [r.test_map - reference[r.seed] for r in results if r.seed in reference]
+            paired = method != baseline and bool(differences)
+            weights = [result.weight for result in results if result.weight is not None]
+            yield Summary(
+                method=method,
+                seeds=len(maps),
+                mean=fmean(maps),
+                std=stdev(maps) if len(maps) > 1 else None,
+                difference=fmean(differences) if paired else None,
+                difference_std=stdev(differences) if paired and len(differences) > 1 else None,
+                better=sum(difference > 0 for difference in differences) if paired else None,
+                dev_mean=fmean(result.dev_map for result in results),
+                weight=fmean(weights) if weights else None,
+                seconds=fmean(result.seconds for result in results),
+                networks=2 if self.recipe["methods"].get(method, {}).get("method") == "ensemble" else 1,
+            )
+
+    def table(self) -> Table:
+        """The summary as a table for the terminal: mAP in percent."""
+        from rich.table import Table
+
+        seeds = max((len(self.of(method)) for method in self.methods), default=0)
+        table = Table(title=f"{self.corpus['name']}: test mAP in %, mean ± std over {seeds} seeds", title_justify="left")
+        table.add_column("method")
+        for heading in ("test mAP", "against noisy", "better", "dev mAP", "λ", "seconds"):
+            table.add_column(heading, justify="right")
+        for row in self.summaries():
+            table.add_row(
+                row.method,
+                percent(row.mean, row.std),
+                "" if row.difference is None else percent(row.difference, row.difference_std, sign=True),
+                "" if row.better is None else f"{row.better} of {row.seeds}",
+                percent(row.dev_mean),
+                "" if row.weight is None else f"{row.weight:.2f}",
+                f"{row.seconds:.1f}" if row.seconds else "",
+            )
+        return table
+
+
+def percent(value: float, deviation: float | None = None, *, sign: bool = False) -> str:
+    """A share in percent with one decimal, with its deviation where there is one.
+
+    Examples
+    --------
+    >>> percent(0.4567, 0.0123), percent(0.03, sign=True)
+    ('45.7 ± 1.2', '+3.0')
+    """
+    text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
+    return text if deviation is None else f"{text} ± {100 * deviation:.1f}"

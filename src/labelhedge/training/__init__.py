@@ -1,0 +1,29 @@
+"""Training: inputs decoded once, one readable loop, exact resume, and the task that methods work on."""
+
+from labelhedge.training.cache import cache_folder
+from labelhedge.training.fit import Fit
+from labelhedge.training.inputs import Inputs, InputStore, prepare_inputs
+from labelhedge.training.loop import Outcome, train
+from labelhedge.training.predict import Predictor
+from labelhedge.training.randomness import derive_seed, sample_order
+from labelhedge.training.settings import TrainingSettings
+from labelhedge.training.task import EvaluationSet, Task, TrainingSet, evaluation_set, training_set
+
+__all__ = [
+    "EvaluationSet",
+    "Fit",
+    "InputStore",
+    "Inputs",
+    "Outcome",
+    "Predictor",
+    "Task",
+    "TrainingSet",
+    "TrainingSettings",
+    "cache_folder",
+    "derive_seed",
+    "evaluation_set",
+    "prepare_inputs",
+    "sample_order",
+    "train",
+    "training_set",
+]

@@ -1,0 +1,141 @@
+"""`Fit`: a trained method on disk, with what it predicts, so that nothing is trained or predicted twice.
+
+A fit's folder holds `model.safetensors`, `model.json`, `fit.json`, and as they are asked for
+`logits-*.npy` (float16), `scores-*.npy` (float32) and `pseudo-labels.npy` (float16), all memory-mapped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from labelhedge.models import Classifier, load_classifier, save_classifier
+from labelhedge.training.inputs import Inputs
+from labelhedge.training.loop import PREDICTION_BATCH, Targets
+
+
+class Samples(Protocol):
+    """Samples that a fit can predict for: their inputs, and a key that names them on disk."""
+
+    @property
+    def inputs(self) -> Inputs:
+        """Network inputs of the N samples."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """A hash of the images."""
+        ...
+
+
+@dataclass
+class Fit:
+    """A method, trained with one seed.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it is kept.
+    classifier : Classifier
+    dev_map : float
+        mAP on dev, of the epoch chosen there.
+    weight : float or None
+        λ, where it applies.
+    epochs, best_epoch : int
+        Epochs trained, and the one chosen; 0 where nothing was trained.
+    seconds : float
+        Of its own training, without what it needs.
+    """
+
+    folder: Path
+    classifier: Classifier
+    dev_map: float
+    weight: float | None = None
+    epochs: int = 0
+    best_epoch: int = 0
+    seconds: float = 0.0
+    history: list[tuple[float, float]] = field(default_factory=list)
+
+    def logits(self, samples: Samples) -> npt.NDArray[np.float16]:
+        """Logits (N, L), float16, memory-mapped: computed once.
+
+        Raises
+        ------
+        ValueError
+            When the classifier mixes several networks, which has no logits.
+        """
+        if len(self.classifier.networks) != 1:
+            raise ValueError("a mixture of several networks has probabilities, but no logits")
+        return self._predict(samples, "logits", self.classifier.networks[0], np.float16)
+
+    def scores(self, samples: Samples) -> npt.NDArray[np.float32]:
+        """Probabilities (N, L), float32, memory-mapped: computed once."""
+        return self._predict(samples, "scores", self.classifier, np.float32)
+
+    def pseudo_labels(self) -> npt.NDArray[np.float16] | None:
+        """The pseudo labels (N_train, L) it was trained on, memory-mapped; None where it used labels as they stand."""
+        path = self.folder / "pseudo-labels.npy"
+        return np.load(path, mmap_mode="r") if path.exists() else None
+
+    def keep_pseudo_labels(self, targets: Targets, count: int) -> None:
+        """Store the targets of all `count` training samples as float16."""
+        batches = (np.arange(i, min(i + PREDICTION_BATCH, count)) for i in range(0, count, PREDICTION_BATCH))
+        shape = (count, len(self.classifier.labels))
+        _write_array(self.folder / "pseudo-labels.npy", shape, np.float16, (targets(rows) for rows in batches))
+
+    def save(self, about: dict[str, Any]) -> None:
+        """Write the fit; `fit.json` comes last, so a folder that has one is complete."""
+        save_classifier(self.classifier, self.folder, about)
+        names = ("dev_map", "weight", "epochs", "best_epoch", "seconds", "history")
+        record = {name: getattr(self, name) for name in names}
+        partial = self.folder / f".fit.{os.getpid()}.tmp"
+        partial.write_text(json.dumps({**about, **record}))
+        partial.replace(self.folder / "fit.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> Fit | None:
+        """The fit in a folder, or None where it is not there or not complete."""
+        if not (folder / "fit.json").exists():
+            return None
+        record = json.loads((folder / "fit.json").read_text())
+        names = ("dev_map", "weight", "epochs", "best_epoch", "seconds")
+        history = [(loss, dev_map) for loss, dev_map in record["history"]]
+        return cls(folder, load_classifier(folder), history=history, **{name: record[name] for name in names})
+
+    def _predict(self, samples: Samples, what: str, network: torch.nn.Module, dtype: Any) -> npt.NDArray[Any]:
+        path = self.folder / f"{what}-{samples.key}.npy"
+        if not path.exists():
+            shape = (len(samples.inputs), len(self.classifier.labels))
+            _write_array(path, shape, dtype, self._batches(samples.inputs, network))
+        return np.asarray(np.load(path, mmap_mode="r"))
+
+    @torch.inference_mode()
+    def _batches(self, inputs: Inputs, network: torch.nn.Module) -> Iterator[npt.NDArray[Any]]:
+        from accelerate import Accelerator
+
+        device = Accelerator().device
+        network.eval().to(device)
+        prepare: Callable[[torch.Tensor], torch.Tensor] = network.prepare  # type: ignore[assignment]
+        for start in range(0, len(inputs), PREDICTION_BATCH):
+            raw = inputs.gather(np.arange(start, min(start + PREDICTION_BATCH, len(inputs)))).to(device)
+            yield network(prepare(raw)).float().cpu().numpy()
+
+
+def _write_array(path: Path, shape: tuple[int, int], dtype: Any, parts: Iterator[npt.NDArray[Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
+    start = 0
+    for part in parts:
+        array[start : start + len(part)] = part
+        start += len(part)
+    array.flush()
+    partial.replace(path)

@@ -1,0 +1,203 @@
+"""One training loop for every method: multi-label cross entropy on targets made per batch, best epoch by dev mAP.
+
+    outcome = train(network, inputs, targets, dev_inputs, dev_truth, settings, seed=0)
+
+It can be stopped anywhere and goes on from its checkpoint to the same weights, bit for bit, because nothing random is
+a state (see `randomness`). Devices, mixed precision and several GPUs are Hugging Face Accelerate's.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from labelhedge.evaluation import mean_average_precision
+from labelhedge.training.inputs import Inputs
+from labelhedge.training.randomness import derive_seed, sample_order
+from labelhedge.training.settings import TrainingSettings
+
+Targets = Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]]
+"""From sample positions (B,) to targets (B, L) in [0, 1]."""
+
+PREDICTION_BATCH = 512
+
+
+@dataclass
+class Outcome:
+    """What training came to.
+
+    Attributes
+    ----------
+    weights : dict
+        The network's weights of the best epoch.
+    dev_map : float
+        Their mAP on dev.
+    epoch : int
+        The best epoch, counted from 1.
+    epochs : int
+        Epochs trained.
+    seconds : float
+        Training time over all sittings.
+    history : list of (loss, dev mAP), one per epoch
+    """
+
+    weights: dict[str, Tensor]
+    dev_map: float = -1.0
+    epoch: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
+    history: list[tuple[float, float]] = field(default_factory=list)
+
+
+def multi_label_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross entropy with logits, summed over labels, mean over samples (Eq. 3).
+
+    With pseudo labels as targets this is Eq. 4, by linearity of the cross entropy in its targets.
+    """
+    return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1).mean()
+
+
+def train(
+    network: nn.Module,
+    inputs: Inputs,
+    targets: Targets,
+    dev_inputs: Inputs,
+    dev_truth: npt.NDArray[np.bool_],
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[int, float, float], None] | None = None,
+) -> Outcome:
+    """Train a network in place and return the weights of its best epoch on dev.
+
+    Parameters
+    ----------
+    network : nn.Module with ``prepare(raw, generator)``
+    inputs : Inputs of the N training samples
+    targets : function from positions (B,) to targets (B, L)
+    dev_inputs, dev_truth : Inputs, (N_dev, L) bool
+    settings : TrainingSettings
+    seed : int
+    checkpoint : Path, optional
+        File to resume from and to save to; removed at the end.
+    on_epoch : function of (epoch, loss, dev mAP), optional
+
+    Raises
+    ------
+    ValueError
+        When there are fewer than two training samples, or bf16 is asked for on a CPU.
+    """
+    if len(inputs) < 2:
+        raise ValueError(f"at least two training samples are needed, found {len(inputs)}")
+    accelerator = Accelerator(mixed_precision="bf16" if settings.precision == "bf16" else "no")
+    if settings.precision == "bf16" and accelerator.device.type == "cpu":
+        raise ValueError("training.precision bf16 needs a GPU; use float32 on a CPU")
+    optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    model, optimizer = accelerator.prepare(network, optimizer)
+    outcome, step, losses = Outcome(weights={}), 0, torch.zeros((), device=accelerator.device)
+    if checkpoint is not None and checkpoint.exists():
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        outcome, step = Outcome(**saved["outcome"]), saved["step"]
+        losses = saved["losses"].to(accelerator.device)
+
+    def save() -> None:
+        if checkpoint is not None and accelerator.is_main_process:
+            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+            _save({**state, "outcome": vars(outcome), "step": step, "losses": losses}, checkpoint)
+
+    # A batch of one sample has no batch statistics, so a single left-over sample waits for another epoch.
+    batches = len(inputs) // settings.batch_size + (len(inputs) % settings.batch_size > 1)
+    last_saved = time.monotonic()
+    started = time.monotonic() - outcome.seconds
+    order, ordered_epoch = np.empty(0, np.int64), -1
+    while outcome.epochs < settings.epochs and not _out_of_patience(outcome, settings):
+        epoch, batch = divmod(step, batches)
+        if epoch != ordered_epoch:
+            order, ordered_epoch = sample_order(seed, epoch, len(inputs)), epoch
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * settings.decay ** (epoch // settings.decay_every)
+            model.train()
+        positions = order[batch * settings.batch_size : (batch + 1) * settings.batch_size]
+        positions = positions[accelerator.process_index :: accelerator.num_processes]
+        with torch.random.fork_rng():
+            torch.manual_seed(derive_seed(seed, "dropout", step))
+            draws = torch.Generator().manual_seed(derive_seed(seed, "augmentation", step))
+            raw = inputs.gather(positions).to(accelerator.device)
+            wanted = torch.as_tensor(targets(positions), dtype=torch.float32).to(accelerator.device)
+            prepared = network.prepare(raw, draws if settings.augment else None)  # type: ignore[operator]
+            with accelerator.autocast():
+                loss = multi_label_loss(model(prepared).float(), wanted)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        optimizer.step()
+        losses += loss.detach()
+        step += 1
+        outcome.seconds = time.monotonic() - started
+        if step % batches == 0:
+            scores = predict_logits(network, dev_inputs, accelerator.device)
+            _close_epoch(outcome, network, float(losses) / batches, dev_truth, scores)
+            losses.zero_()
+            if on_epoch is not None:
+                on_epoch(outcome.epochs, *outcome.history[-1])
+        if time.monotonic() - last_saved >= settings.checkpoint_seconds:
+            save()
+            last_saved = time.monotonic()
+    network.load_state_dict(outcome.weights)
+    if checkpoint is not None and accelerator.is_main_process:
+        checkpoint.unlink(missing_ok=True)
+    return outcome
+
+
+@torch.inference_mode()
+def predict_logits(network: nn.Module, inputs: Inputs, device: torch.device | str = "cpu") -> npt.NDArray[np.float32]:
+    """Logits (N, L) of a network for all inputs; leaves the network in its mode."""
+    training = network.training
+    network.eval()
+    parts = []
+    for start in range(0, len(inputs), PREDICTION_BATCH):
+        raw = inputs.gather(np.arange(start, min(start + PREDICTION_BATCH, len(inputs)))).to(device)
+        parts.append(network(network.prepare(raw)).float().cpu().numpy())  # type: ignore[operator]
+    network.train(training)
+    return np.concatenate(parts)
+
+
+def _close_epoch(
+    outcome: Outcome,
+    network: nn.Module,
+    loss: float,
+    truth: npt.NDArray[np.bool_],
+    scores: npt.NDArray[np.float32],
+) -> None:
+    if not np.isfinite(loss):
+        raise FloatingPointError(f"the loss is {loss} in epoch {outcome.epochs + 1}: lower training.learning_rate")
+    dev_map = float(mean_average_precision(truth, scores))
+    outcome.epochs += 1
+    outcome.history.append((loss, dev_map))
+    if dev_map > outcome.dev_map:
+        outcome.dev_map, outcome.epoch = dev_map, outcome.epochs
+        outcome.weights = copy.deepcopy({name: value.cpu() for name, value in network.state_dict().items()})
+
+
+def _out_of_patience(outcome: Outcome, settings: TrainingSettings) -> bool:
+    return settings.patience is not None and outcome.epochs - outcome.epoch >= settings.patience
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    torch.save(state, partial)
+    partial.replace(path)

@@ -1,0 +1,30 @@
+"""Settings of the training loop; the defaults are the paper's schedule."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainingSettings(BaseModel):
+    """How a network is trained.
+
+    ``learning_rate`` is multiplied by ``decay`` every ``decay_every`` epochs. The best epoch is chosen by mAP on dev;
+    ``patience`` stops after so many epochs without a better one (none: never). ``weight_decay`` is decoupled (AdamW; 0
+    is Adam, as in the paper). ``precision`` ``bf16`` needs a GPU. A checkpoint is written every
+    ``checkpoint_seconds``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: Annotated[int, Field(ge=1)] = 250
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.9
+    decay_every: Annotated[int, Field(ge=1)] = 5
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    patience: Annotated[int, Field(ge=1)] | None = None
+    augment: bool = True
+    precision: Literal["float32", "bf16"] = "float32"
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0

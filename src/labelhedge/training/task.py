@@ -1,0 +1,190 @@
+"""`Task`: all that a method may see and use to train one model. It holds no hidden label and no test sample."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from labelhedge.corpus import EvaluationView, Label, TrainingView
+from labelhedge.corpus.views import LabelSets
+from labelhedge.graph import read_triples, siblings
+from labelhedge.models import Classifier, NetworkSettings
+from labelhedge.training.fit import Fit
+from labelhedge.training.inputs import Inputs, InputStore
+from labelhedge.training.loop import Targets, train
+from labelhedge.training.randomness import derive_seed
+from labelhedge.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The training view with its network inputs.
+
+    ``labels``, ``observed``, ``verified`` are (N, L) sparse; ``trusted`` is (N,) bool; see
+    :class:`labelhedge.corpus.TrainingView`.
+    """
+
+    view: TrainingView
+    inputs: Inputs
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+    @cached_property
+    def labels(self) -> LabelSets:
+        """Verified labels where trusted, observed labels elsewhere."""
+        return self.view.labels
+
+    @property
+    def observed(self) -> LabelSets:
+        """Noisy labels, of trusted samples too."""
+        return self.view.observed
+
+    @property
+    def verified(self) -> LabelSets:
+        """True labels of trusted samples; other rows are empty."""
+        return self.view.verified
+
+    @property
+    def trusted(self) -> npt.NDArray[np.bool_]:
+        """Which samples belong to D_c."""
+        return self.view.trusted
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of the images."""
+        return _key(self.view.digests)
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Dev or test with network inputs."""
+
+    view: EvaluationView
+    inputs: Inputs
+
+    @cached_property
+    def truth(self) -> npt.NDArray[np.bool_]:
+        """True labels, (N, L)."""
+        return self.view.truth.toarray().astype(bool)
+
+    @cached_property
+    def observed(self) -> npt.NDArray[np.bool_]:
+        """Noisy labels, (N, L)."""
+        return self.view.observed.toarray().astype(bool)
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of the images."""
+        return _key(self.view.digests)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One model to train: the data as the method may see it, the settings, a seed, and a folder of its own.
+
+    Attributes
+    ----------
+    train : TrainingSet
+    dev : EvaluationSet
+        To choose on.
+    labels : sequence of Label
+    graph : Path or None
+        The label relations, N-Triples.
+    network, training : settings
+    seed : int
+    folder : Path
+    on_epoch : function of (epoch, loss, dev mAP), or None
+    """
+
+    train: TrainingSet
+    dev: EvaluationSet
+    labels: Sequence[Label]
+    graph: Path | None
+    network: NetworkSettings
+    training: TrainingSettings
+    seed: int
+    folder: Path
+    on_epoch: Callable[[int, float, float], None] | None = None
+
+    def siblings(self, relations: Collection[str] | None = None) -> list[list[int]]:
+        """Siblings of every label in the corpus's graph.
+
+        Raises
+        ------
+        ValueError
+            When the corpus has no graph.
+        """
+        if self.graph is None:
+            raise ValueError("the corpus has no graph.nt, so no label has siblings: leave out the methods that need it")
+        return siblings(read_triples(self.graph), self.labels, relations)
+
+    def train_model(
+        self,
+        targets: LabelSets | Targets,
+        *,
+        rows: npt.NDArray[np.int64] | None = None,
+        weight: float | None = None,
+    ) -> Fit:
+        """Train the network on targets and return the best epoch on dev.
+
+        Parameters
+        ----------
+        targets : (N, L) sparse labels, or a function from sample numbers (B,) to targets (B, L)
+            A function's targets are kept as the fit's pseudo labels.
+        rows : (n,) sample numbers, optional
+            Train on these only. Default: all.
+        weight : float, optional
+            λ, to be recorded.
+        """
+        function: Targets = targets if callable(targets) else (lambda samples: targets[samples].toarray())
+        chosen = np.arange(len(self.train)) if rows is None else rows
+        inputs = Inputs(self.train.inputs.array, self.train.inputs.rows[chosen])
+        with torch.random.fork_rng():
+            torch.manual_seed(derive_seed(self.seed, "initialisation"))
+            network = self.network.build(len(self.labels))
+        outcome = train(
+            network,
+            inputs,
+            lambda positions: function(chosen[positions]),
+            self.dev.inputs,
+            self.dev.truth,
+            self.training,
+            seed=self.seed,
+            checkpoint=self.folder / "checkpoint.pt",
+            on_epoch=self.on_epoch,
+        )
+        fit = Fit(
+            folder=self.folder,
+            classifier=Classifier(self.network, [label.name for label in self.labels], [network]),
+            dev_map=outcome.dev_map,
+            weight=weight,
+            epochs=outcome.epochs,
+            best_epoch=outcome.epoch,
+            seconds=outcome.seconds,
+            history=outcome.history,
+        )
+        if callable(targets):
+            fit.keep_pseudo_labels(function, len(self.train))
+        return fit
+
+
+def training_set(view: TrainingView, store: InputStore) -> TrainingSet:
+    """A training view with its inputs."""
+    return TrainingSet(view, store.select(view.digests))
+
+
+def evaluation_set(view: EvaluationView, store: InputStore) -> EvaluationSet:
+    """An evaluation view with its inputs."""
+    return EvaluationSet(view, store.select(view.digests))
+
+
+def _key(digests: Sequence[bytes]) -> str:
+    return hashlib.blake2b(b"".join(digests), digest_size=6).hexdigest()
