@@ -130,6 +130,12 @@ class Recipe(BaseModel):
     def _complete(self) -> Recipe:
         if self.methods is not None:
             object.__setattr__(self, "methods", order_methods(self.methods))
+        fitting = {
+            name: value
+            for name, value in self.network.training_defaults.items()
+            if name not in self.training.model_fields_set
+        }
+        object.__setattr__(self, "training", self.training.model_copy(update=fitting))
         return self
 
     @field_serializer("methods")

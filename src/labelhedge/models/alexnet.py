@@ -10,7 +10,7 @@ the first convolution is smaller and strides less, so that the fifth still sees 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +28,9 @@ class AlexNetSettings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    training_defaults: ClassVar[dict[str, float | int]] = {}
+    """The defaults of the training settings are the paper's schedule, made for this network."""
 
     kind: Literal["alexnet-bn"] = "alexnet-bn"
     image_size: Annotated[int, Field(ge=32, le=512)] = 224

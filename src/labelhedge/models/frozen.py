@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +23,9 @@ class FrozenSettings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    training_defaults: ClassVar[dict[str, float | int]] = {"decay": 1.0, "weight_decay": 0.01, "patience": 20}
+    """Training settings that suit this network where a recipe does not set them."""
 
     kind: Literal["frozen"] = "frozen"
     backbone: Literal["efficientnet-lite0"] = "efficientnet-lite0"

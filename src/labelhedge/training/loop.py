@@ -77,6 +77,7 @@ def train(
     settings: TrainingSettings,
     *,
     seed: int,
+    epoch_length: int | None = None,
     checkpoint: Path | None = None,
     on_epoch: Callable[[int, float, float], None] | None = None,
 ) -> Outcome:
@@ -90,6 +91,8 @@ def train(
     dev_inputs, dev_truth : Inputs, (N_dev, L) bool
     settings : TrainingSettings
     seed : int
+    epoch_length : int, optional
+        Samples per epoch; a small set is gone through several times. Default: N.
     checkpoint : Path, optional
         File to resume from and to save to; removed at the end.
     on_epoch : function of (epoch, loss, dev mAP), optional
@@ -104,7 +107,9 @@ def train(
     accelerator = Accelerator(mixed_precision="bf16" if settings.precision == "bf16" else "no")
     if settings.precision == "bf16" and accelerator.device.type == "cpu":
         raise ValueError("training.precision bf16 needs a GPU; use float32 on a CPU")
-    optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
     model, optimizer = accelerator.prepare(network, optimizer)
     outcome, step, losses = Outcome(weights={}), 0, torch.zeros((), device=accelerator.device)
     if checkpoint is not None and checkpoint.exists():
@@ -120,14 +125,15 @@ def train(
             _save({**state, "outcome": vars(outcome), "step": step, "losses": losses}, checkpoint)
 
     # A batch of one sample has no batch statistics, so a single left-over sample waits for another epoch.
-    batches = len(inputs) // settings.batch_size + (len(inputs) % settings.batch_size > 1)
+    length = max(len(inputs), epoch_length or 0)
+    batches = length // settings.batch_size + (length % settings.batch_size > 1)
     last_saved = time.monotonic()
     started = time.monotonic() - outcome.seconds
     order, ordered_epoch = np.empty(0, np.int64), -1
     while outcome.epochs < settings.epochs and not _out_of_patience(outcome, settings):
         epoch, batch = divmod(step, batches)
         if epoch != ordered_epoch:
-            order, ordered_epoch = sample_order(seed, epoch, len(inputs)), epoch
+            order, ordered_epoch = sample_order(seed, epoch, len(inputs), length), epoch
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * settings.decay ** (epoch // settings.decay_every)
             model.train()

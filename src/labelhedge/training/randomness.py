@@ -24,12 +24,29 @@ def derive_seed(seed: int, purpose: str, number: int = 0) -> int:
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) >> 1
 
 
-def sample_order(seed: int, epoch: int, count: int) -> npt.NDArray[np.int64]:
-    """The order of `count` samples in an epoch.
+def sample_order(seed: int, epoch: int, count: int, length: int | None = None) -> npt.NDArray[np.int64]:
+    """The samples of an epoch, in order: a permutation, or as many as `length` asks for.
+
+    Parameters
+    ----------
+    seed, epoch : int
+    count : int
+        Number of samples n.
+    length : int, optional
+        Length of the epoch; a small set is gone through several times, each time in another order. Default: n.
+
+    Returns
+    -------
+    (length,) sample numbers
 
     Examples
     --------
-    >>> sorted(sample_order(seed=1, epoch=2, count=4).tolist())
-    [0, 1, 2, 3]
+    >>> sorted(sample_order(seed=1, epoch=2, count=3).tolist())
+    [0, 1, 2]
+    >>> sorted(sample_order(seed=1, epoch=2, count=2, length=4).tolist())
+    [0, 0, 1, 1]
     """
-    return np.random.Generator(np.random.Philox(derive_seed(seed, "order", epoch))).permutation(count)
+    length = count if length is None else length
+    generator = np.random.Generator(np.random.Philox(derive_seed(seed, "order", epoch)))
+    rounds = [generator.permutation(count) for _ in range(-(-length // count))]
+    return np.concatenate(rounds)[:length]

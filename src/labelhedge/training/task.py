@@ -135,6 +135,9 @@ class Task:
     ) -> Fit:
         """Train the network on targets and return the best epoch on dev.
 
+        An epoch is as many samples as the whole training set has, also where only some rows are trained on: every
+        method gets the same number of steps, and the schedule means the same to all.
+
         Parameters
         ----------
         targets : (N, L) sparse labels, or a function from sample numbers (B,) to targets (B, L)
@@ -158,6 +161,7 @@ class Task:
             self.dev.truth,
             self.training,
             seed=self.seed,
+            epoch_length=len(self.train),
             checkpoint=self.folder / "checkpoint.pt",
             on_epoch=self.on_epoch,
         )
