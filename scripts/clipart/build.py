@@ -38,7 +38,10 @@ from labelhedge.corpus import Corpus, CorpusInfo, Label, stratified_split, write
 HERE = Path(__file__).parent
 TARGET = HERE.parents[1] / "src" / "labelhedge" / "data" / "clipart"
 URN = "urn:labelhedge:clipart:"
-PUBLIC_DOMAIN = {"http://web.resource.org/cc/PublicDomain", "http://creativecommons.org/licenses/publicdomain/"}
+PUBLIC_DOMAIN = {
+    "http://web.resource.org/cc/PublicDomain",
+    "http://creativecommons.org/licenses/publicdomain/",
+}
 LONGEST_MATCH = 4  # words
 SENSES = 3
 THUMBNAIL = 128  # pixels
@@ -102,7 +105,11 @@ def link(texts: list[list[str]], nouns: Nouns, labels_of: dict[str, list[int]]) 
                     for number, synset in enumerate(nouns.senses[lemma][:SENSES], 1):
                         for ancestor in nouns.ancestors(synset):
                             for label in labels_of.get(ancestor, ()):
-                                entry = {"label": label, "text": form.replace("_", " "), "source": f"{lemma}.{number}"}
+                                entry = {
+                                    "label": label,
+                                    "text": form.replace("_", " "),
+                                    "source": f"{lemma}.{number}",
+                                }
                                 evidence.setdefault((label, lemma), entry)
                     start += length - 1
                     break

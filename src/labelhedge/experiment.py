@@ -28,9 +28,8 @@ from labelhedge.evaluation import average_precision
 from labelhedge.methods import METHODS, Method
 from labelhedge.models import save_classifier
 from labelhedge.recipe import Recipe, RecipeError, order_methods
-from labelhedge.report import write_report
+from labelhedge.report import write_labels, write_report
 from labelhedge.results import Result, Results
-from labelhedge.suspicion import write_labels
 from labelhedge.training import (
     EvaluationSet,
     Fit,
@@ -85,7 +84,8 @@ def run(recipe: Recipe, *, progress: bool = False, fresh: bool = False) -> Resul
             store = prepare_inputs(
                 corpus.images, corpus.samples.digests, recipe.network, cache_folder(), progress=progress
             )
-            with RunProgress(recipe, enabled=progress) as bars:
+            fits = len(recipe.methods or ()) * len(recipe.seeds)
+            with RunProgress(fits, enabled=progress) as bars:
                 experiment = Experiment(recipe, corpus, store, folder, bars)
                 return experiment.run()
     except filelock.Timeout as error:
@@ -215,9 +215,7 @@ class Experiment:
             about = {"method": name, "seed": best.seed, "dev_map": best.dev_map, "corpus": results.corpus}
             save_classifier(fits[name, best.seed].classifier, self.folder / "models" / name, about)
         pseudo = {
-            name: [
-                labels for seed in self.recipe.seeds if (labels := fits[name, seed].pseudo_labels()) is not None
-            ]
+            name: [labels for seed in self.recipe.seeds if (labels := fits[name, seed].pseudo_labels()) is not None]
             for name in self.recipe.methods
         }
         write_labels(self.folder / "labels.parquet", self.corpus, {k: v for k, v in pseudo.items() if v})
@@ -228,7 +226,7 @@ class Experiment:
 
 def environment() -> dict[str, Any]:
     """What a run depends on besides its recipe: versions and machine."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
@@ -247,5 +245,3 @@ def environment() -> dict[str, Any]:
 
 def _file_hash(path: Path | None) -> str | None:
     return None if path is None else hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-
-

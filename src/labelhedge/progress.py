@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-if TYPE_CHECKING:
-    from labelhedge.recipe import Recipe
 
 OnEpoch = Callable[[int, float, float], None]
 
@@ -18,10 +14,14 @@ OnEpoch = Callable[[int, float, float], None]
 class RunProgress:
     """Two bars: fits done out of all, and the epochs of the fit at hand."""
 
-    def __init__(self, recipe: Recipe, *, enabled: bool) -> None:
-        columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    def __init__(self, fits: int, *, enabled: bool) -> None:
+        columns = (
+            TextColumn("{task.description:<34}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         self._bars = Progress(*columns, disable=not enabled)
-        fits = len(recipe.methods or {}) * len(recipe.seeds)
         self._all = self._bars.add_task("training", total=fits)
 
     def __enter__(self) -> RunProgress:

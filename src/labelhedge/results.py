@@ -124,7 +124,9 @@ class Results(BaseModel):
         from rich.table import Table
 
         seeds = max((len(self.of(method)) for method in self.methods), default=0)
-        table = Table(title=f"{self.corpus['name']}: test mAP in %, mean ± std over {seeds} seeds", title_justify="left")
+        table = Table(
+            title=f"{self.corpus['name']}: test mAP in %, mean ± std over {seeds} seeds", title_justify="left"
+        )
         table.add_column("method")
         for heading in ("test mAP", "against noisy", "better", "dev mAP", "λ", "seconds"):
             table.add_column(heading, justify="right")

@@ -56,9 +56,7 @@ class RowStore:
         """All rows so far, ``(rows, *shape)``, memory-mapped and read-only."""
         if not self._index:
             return np.empty((0, *self.shape), self.dtype)
-        return np.memmap(
-            self.folder / "rows.bin", dtype=self.dtype, mode="r", shape=(len(self._index), *self.shape)
-        )
+        return np.memmap(self.folder / "rows.bin", dtype=self.dtype, mode="r", shape=(len(self._index), *self.shape))
 
     def missing(self, digests: Sequence[bytes]) -> list[int]:
         """Positions in `digests` of the rows that are not stored yet, each content once."""
@@ -107,6 +105,4 @@ class RowStore:
         if not path.exists():
             path.write_text(json.dumps(layout))
         elif json.loads(path.read_text()) != layout:
-            raise ValueError(
-                f"{path} describes {path.read_text()}, but rows {layout} are needed: delete the folder"
-            )
+            raise ValueError(f"{path} describes {path.read_text()}, but rows {layout} are needed: delete the folder")

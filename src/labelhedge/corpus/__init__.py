@@ -1,9 +1,9 @@
 """The corpus: images, noisy labels, verified labels and relations in one folder (DESIGN, section 3).
 
-    corpus = Corpus.open("my-corpus")      # validated; an error names file, row and mend
-    print(corpus.describe())
-    view = corpus.training_view()          # what a method may see
-    write_corpus("my-corpus", info, table, triples)
+corpus = Corpus.open("my-corpus")      # validated; an error names file, row and mend
+print(corpus.describe())
+view = corpus.training_view()          # what a method may see
+write_corpus("my-corpus", info, table, triples)
 """
 
 from labelhedge.corpus.corpus import Corpus

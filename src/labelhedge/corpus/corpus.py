@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from labelhedge.corpus.describe import Description, describe
 from labelhedge.corpus.errors import CorpusError
-from labelhedge.corpus.images import ImageReader
+from labelhedge.corpus.images import ImageReader, decode_all
 from labelhedge.corpus.reading import Samples, read_samples
 from labelhedge.corpus.schema import CorpusInfo, Label, read_info
 from labelhedge.corpus.views import EvaluationView, LabelSets, TrainingView
@@ -147,13 +147,32 @@ class Corpus:
                 f"have some checked: {split} measures the models",
             )
         samples = self.samples
-        return EvaluationView(
-            [samples.digests[row] for row in rows], samples.verified[rows], samples.observed[rows]
-        )
+        return EvaluationView([samples.digests[row] for row in rows], samples.verified[rows], samples.observed[rows])
 
     def describe(self) -> Description:
         """The statistics of the paper's Table 3, and how right the observed labels are."""
         return describe(self.info, self.samples)
+
+    def check(self, *, progress: bool = False) -> str:
+        """Decode every image: opening looks only at their headers.
+
+        Returns
+        -------
+        str
+            What was found, in a line.
+
+        Raises
+        ------
+        CorpusError
+            When an image is unreadable.
+        """
+        from rich.progress import track
+
+        count = len(self.samples.ids)
+        decoded = decode_all(self.images.read(), 32, self.images)
+        for _ in track(decoded, "decoding images", total=count, disable=not progress, transient=True):
+            pass
+        return f"{self.name}: {count:,} images decoded, {len(self.labels)} labels, nothing wrong"
 
     def extra(self, rows: npt.NDArray[np.int64]) -> pa.Table:
         """The columns that the format does not fix (titles, tags, licences …), for these rows."""

@@ -89,7 +89,8 @@ class ImageReader:
             raise CorpusError(
                 file, f"there is no image at {image['path']!r}", "restore the file or remove the row", row=row
             )
-        return path.read_bytes()
+        data: bytes = path.read_bytes()
+        return data
 
 
 def digest(data: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -110,7 +110,11 @@ def _check_rows(table: pa.Table, path: Path, label_count: int) -> None:
         mend = "write an empty list for a background image" if name == "observed" else "fill it in"
         stop_at(table.column(name).is_null(), f"{name} is null", mend)
     split = pc.cast(table.column("split"), pa.string())
-    stop_at(pc.invert(pc.is_in(split, pa.array(SPLITS))), "the split is {split!r}", f"write one of {', '.join(SPLITS)}")
+    stop_at(
+        pc.invert(pc.is_in(split, pa.array(SPLITS))),
+        "the split is {split!r}",
+        f"write one of {', '.join(SPLITS)}",
+    )
     for name in ("observed", "verified"):
         bad, repeated = _label_faults(table.column(name), label_count)
         found = "{" + name + "}"
@@ -133,9 +137,7 @@ def _check_rows(table: pa.Table, path: Path, label_count: int) -> None:
     )
 
 
-def _label_faults(
-    column: pa.ChunkedArray, label_count: int
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _label_faults(column: pa.ChunkedArray, label_count: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     rows, values = _flat(column)
     bad = np.zeros(len(column), bool)
     bad[rows[(values < 0) | (values >= label_count)]] = True
@@ -191,7 +193,7 @@ def _identify(reader: ImageReader, ids: list[str], *, progress: bool) -> list[by
         return [identity for chunk in _chunks(images, 256) for identity in pool.map(look, chunk)]
 
 
-def _chunks(items: Iterator[tuple[int, bytes]], size: int) -> Iterator[list[tuple[int, bytes]]]:
+def _chunks(items: Iterable[tuple[int, bytes]], size: int) -> Iterator[list[tuple[int, bytes]]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk

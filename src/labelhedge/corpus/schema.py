@@ -31,7 +31,7 @@ class CorpusInfo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1] = 1
     name: Annotated[str, Field(min_length=1)]
     licence: str
     description: str = ""
@@ -106,9 +106,7 @@ def _is_string(kind: pa.DataType) -> bool:
 
 
 def _is_label_list(kind: pa.DataType) -> bool:
-    return bool(
-        (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_integer(kind.value_type)
-    )
+    return bool((pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_integer(kind.value_type))
 
 
 def _is_image(kind: pa.DataType) -> bool:

@@ -69,7 +69,11 @@ def stratified_split(
                 continue
             best = max(
                 range(len(names)),
-                key=lambda split: (lacking[split, label], lacking[split, -1], _shuffle(seed, group + names[split])),
+                key=lambda split: (
+                    lacking[split, label],
+                    lacking[split, -1],
+                    _shuffle(seed, group + names[split]),
+                ),
             )
             assigned[group] = names[best]
             lacking[best] -= counts[group]

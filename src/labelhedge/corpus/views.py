@@ -40,9 +40,11 @@ class TrainingView:
     @property
     def labels(self) -> LabelSets:
         """(N, L): what is known of each sample: verified labels where trusted, observed labels elsewhere."""
-        keep = scipy.sparse.dia_array(((~self.trusted)[None, :], [0]), shape=(len(self), len(self)))
-        labels = (keep @ self.observed) + self.verified
-        return labels.astype(bool).tocsr()
+        observed = self.observed.copy()
+        observed.data[np.repeat(self.trusted, np.diff(observed.indptr))] = False
+        labels: LabelSets = (observed + self.verified).tocsr()
+        labels.eliminate_zeros()
+        return labels
 
     def fingerprint(self) -> str:
         """A hash of everything in the view."""

@@ -69,7 +69,10 @@ def write_corpus(
         parts = [samples] if isinstance(samples, pa.Table) else samples
         for number, part in enumerate(parts):
             pq.write_table(
-                _typed(part), partial / "samples" / f"part-{number:05d}.parquet", row_group_size=1024, compression="zstd"
+                _typed(part),
+                partial / "samples" / f"part-{number:05d}.parquet",
+                row_group_size=1024,
+                compression="zstd",
             )
         if graph is not None:
             (partial / "graph.nt").write_text(graph, encoding="utf-8")

@@ -59,6 +59,6 @@ def rank(labels: Array, truth: Array | None = None) -> Ranking:
         order = torch.argsort(labels, dim=0, descending=True, stable=True)
         correct = None if truth is None else torch.gather(truth, 0, order) == 1
         return Ranking(order, torch.gather(labels, 0, order), correct)
-    order = np.argsort(-labels, axis=0, kind="stable")
-    correct = None if truth is None else np.take_along_axis(truth, order, 0) == 1
-    return Ranking(order, np.take_along_axis(labels, order, 0), correct)
+    rows = np.argsort(-labels, axis=0, kind="stable")
+    right = None if truth is None else np.take_along_axis(truth, rows, 0) == 1
+    return Ranking(rows, np.take_along_axis(labels, rows, 0), right)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -63,6 +63,20 @@ def siblings(
     return [sorted(group - {number}) for number, group in enumerate(found)]
 
 
+def describe_siblings(siblings: Sequence[Collection[int]]) -> str:
+    """How many labels have siblings, and how many, in a line.
+
+    Examples
+    --------
+    >>> describe_siblings([[1], [0], []])
+    'graph: 2 of 3 labels have siblings, 1.0 on average'
+    """
+    sizes = [len(group) for group in siblings if group]
+    if not sizes:
+        return f"graph: none of {len(siblings)} labels has a sibling: are the labels' URIs subjects of the triples?"
+    return f"graph: {len(sizes)} of {len(siblings)} labels have siblings, {sum(sizes) / len(sizes):.1f} on average"
+
+
 def relation_matrix(siblings: Sequence[Collection[int]], beta: float = 0.4) -> scipy.sparse.csr_array:
     """The label relation matrix G (Eq. 16), each row scaled to sum to one.
 
@@ -102,12 +116,11 @@ def relation_matrix(siblings: Sequence[Collection[int]], beta: float = 0.4) -> s
     if (rows == columns).any():
         raise ValueError(f"label {rows[rows == columns][0]} is listed as its own sibling")
     data = beta / np.repeat(np.maximum(sizes, 1), sizes)
-    matrix = scipy.sparse.coo_array((data, (rows, columns)), shape=(count, count)).tocsr()
-    matrix = matrix + scipy.sparse.eye_array(count, format="csr")
-    scale = scipy.sparse.dia_array((1 / np.asarray(matrix.sum(axis=1))[None, :], [0]), shape=(count, count))
-    result = cast(scipy.sparse.csr_array, (scale @ matrix).tocsr())
-    result.eliminate_zeros()
-    return result
+    related = scipy.sparse.coo_array((data, (rows, columns)), shape=(count, count)).tocsr()
+    matrix: scipy.sparse.csr_array = (related + scipy.sparse.eye_array(count, format="csr")).tocsr()
+    matrix.data /= np.repeat(matrix.sum(axis=1), np.diff(matrix.indptr))
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def _local(name: str) -> str:

@@ -15,7 +15,7 @@ import pyoxigraph
 
 
 class Triple(NamedTuple):
-    """"u is the r of v": `u` the entity (an IRI), `v` the label's own IRI, `r` the relation's IRI."""
+    """ "u is the r of v": `u` the entity (an IRI), `v` the label's own IRI, `r` the relation's IRI."""
 
     u: str
     v: str
@@ -75,9 +75,7 @@ def write_triples(path: str | os.PathLike[str], triples: Iterable[Triple]) -> No
     """
     path = Path(path)
     quads = [
-        pyoxigraph.Triple(
-            pyoxigraph.NamedNode(t.v), pyoxigraph.NamedNode(t.r), pyoxigraph.NamedNode(t.u)
-        )
+        pyoxigraph.Triple(pyoxigraph.NamedNode(t.v), pyoxigraph.NamedNode(t.r), pyoxigraph.NamedNode(t.u))
         for t in triples
     ]
     data = pyoxigraph.serialize(quads, format=pyoxigraph.RdfFormat.N_TRIPLES)

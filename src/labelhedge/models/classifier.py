@@ -1,7 +1,7 @@
 """`Classifier`: what a method ends with, from prepared inputs to probabilities; saved and loaded as a folder.
 
-    save_classifier(classifier, folder)              # model.safetensors, model.json
-    probabilities = load_classifier(folder)(batch)   # (B, L)
+save_classifier(classifier, folder)              # model.safetensors, model.json
+probabilities = load_classifier(folder)(batch)   # (B, L)
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def load_classifier(folder: str | os.PathLike[str]) -> Classifier:
         raise FileNotFoundError(f"{path} holds no model.json: name a folder such as runs/demo/models/distill")
     description = json.loads((path / "model.json").read_text())
     if description["format_version"] != FORMAT_VERSION:
-        raise ValueError(f"{path}: the model's format is {description['format_version']}, {FORMAT_VERSION} is read here")
+        raise ValueError(
+            f"{path}: the model's format is {description['format_version']}, {FORMAT_VERSION} is read here"
+        )
     adapter: TypeAdapter[FrozenSettings | AlexNetSettings] = TypeAdapter(FrozenSettings | AlexNetSettings)
     settings = adapter.validate_python(description["network"])
     labels = description["labels"]

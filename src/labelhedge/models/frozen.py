@@ -1,7 +1,7 @@
 """A small trained head on the features of a frozen, pretrained backbone: good results in seconds.
 
-    head = FrozenSettings().build(label_count=34)
-    logits = head(head.prepare(features))            # features: (B, 1280) float16
+head = FrozenSettings().build(label_count=34)
+logits = head(head.prepare(features))            # features: (B, 1280) float16
 """
 
 from __future__ import annotations

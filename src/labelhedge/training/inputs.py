@@ -1,8 +1,8 @@
 """Network inputs, made once per image and memory-mapped: decoded images, or features of a frozen backbone.
 
-    store = prepare_inputs(corpus.images, corpus.samples.digests, settings, cache_folder())
-    inputs = store.select(view.digests)
-    raw = inputs.gather(positions)                   # a torch tensor
+store = prepare_inputs(corpus.images, corpus.samples.digests, settings, cache_folder())
+inputs = store.select(view.digests)
+raw = inputs.gather(positions)                   # a torch tensor
 """
 
 from __future__ import annotations

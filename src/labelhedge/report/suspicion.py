@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labelhedge.corpus import Corpus
@@ -66,3 +68,69 @@ def write_labels(path: Path, corpus: Corpus, pseudo: Mapping[str, Sequence[npt.N
                 }
                 writer.write_table(pa.table(columns, schema=SCHEMA))
     partial.replace(path)
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A training sample whose label looks wrong."""
+
+    id: str
+    label: str
+    fault: str
+    suspicion: float
+    pseudo: float
+
+
+def rank_suspects(
+    run: Path, labels: Sequence[str], *, method: str | None, label: str | None, count: int
+) -> list[Suspect]:
+    """The untrusted training samples of a run whose labels look most wrong.
+
+    Parameters
+    ----------
+    run : a run's folder
+    labels : the corpus's label names, in order
+    method : whose pseudo labels; None is the first in the file
+    label : only this label, by name; None is each sample's most doubtful one
+    count : how many
+
+    Raises
+    ------
+    FileNotFoundError
+        When the run has no `labels.parquet`.
+    ValueError
+        When it has no such method or label, or no pseudo labels at all.
+    """
+    path = run / "labels.parquet"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: name the folder of a finished run, such as runs/demo")
+    table = pq.read_table(path)
+    methods = list(dict.fromkeys(table.column("method").to_pylist()))
+    if not methods:
+        raise ValueError(f"{path} is empty: no method of this run makes pseudo labels (distill and guided do)")
+    if method is not None and method not in methods:
+        raise ValueError(f"the run has no pseudo labels of {method!r}; it has those of: {', '.join(methods)}")
+    if label is not None and label not in labels:
+        raise ValueError(f"the corpus has no label {label!r}; it has: {', '.join(labels)}")
+    table = table.filter(pc.equal(table["method"], method or methods[0]))
+    table = table.filter(pc.invert(table["trusted"]))
+    pseudo = np.asarray(table["pseudo"].combine_chunks().flatten()).reshape(len(table), len(labels))
+    each = np.arange(len(table))
+    if label is None:
+        suspect, suspicion = table["suspect"].to_numpy(), table["suspicion"].to_numpy()
+        wrong = np.array(table["fault"].to_pylist()) == "wrong"
+    else:
+        suspect = np.full(len(table), labels.index(label))
+        wrong = np.array([suspect[0] in observed for observed in table["observed"].to_pylist()], bool)
+        suspicion = np.abs(pseudo[each, suspect] - wrong)
+    ids = table["id"].to_pylist()
+    return [
+        Suspect(
+            id=ids[row],
+            label=labels[suspect[row]],
+            fault="wrong" if wrong[row] else "missing",
+            suspicion=float(suspicion[row]),
+            pseudo=float(pseudo[row, suspect[row]]),
+        )
+        for row in np.argsort(-suspicion, kind="stable")[:count]
+    ]

@@ -1,0 +1,29 @@
+# labelhedge: `make demo` and `make test` need nothing but Python 3.11 or newer, and set up .venv themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test lint clean
+.DEFAULT_GOAL := demo
+
+demo: $(READY)  ## train every method on the embedded corpus and draw runs/demo/report.html
+	$(BIN)/labelhedge demo
+
+test: $(READY)  ## all tests, in parallel
+	$(BIN)/pytest -n auto -q
+
+lint: $(READY)  ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --verbose
+
+clean:  ## remove what the other targets made; runs/ stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "labelhedge needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frozen,dev]'
+	@touch $@

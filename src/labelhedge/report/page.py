@@ -1,0 +1,118 @@
+"""`report.html`: one self-contained page of a run, readable on a phone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import jinja2
+
+from labelhedge.corpus import Corpus
+from labelhedge.report.gallery import Gallery, draw_gallery
+from labelhedge.results import Results, Summary, percent
+
+DESCRIPTIONS = {
+    "clean": "trained on the checked images alone; the teacher of the methods that hedge",
+    "noisy": "trained on all images, with the labels as they stand",
+    "distill": "labels hedged with the teacher's predictions (Eq. 4 of the paper)",
+    "guided": "the teacher's predictions first pass along the label graph (Eq. 13)",
+    "ensemble": "clean and noisy together: two networks at prediction time",
+    "upper-bound": "trained with every true label known: what perfect checking would give",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Average precision of one label under several methods, in percent; None where test has no positive."""
+
+    label: str
+    values: dict[str, float | None]
+    positives: int
+
+
+def write_report(run: Path, corpus: Corpus) -> Path:
+    """Draw the report of a run's folder.
+
+    Parameters
+    ----------
+    run : Path
+        With `results.json` and `labels.parquet`.
+    corpus : Corpus
+        The one the run was made with.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the run is not finished.
+    ValueError
+        When the corpus is not the run's.
+    """
+    results = Results.load(run)
+    if results.corpus["hash"] != corpus.hash:
+        raise ValueError(f"{run} was made with another state of the corpus {corpus.name}: run it again")
+    summaries = list(results.summaries())
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("labelhedge.report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.globals.update(percent=percent)
+    page = environment.get_template("report.html").render(
+        corpus=corpus.describe(),
+        results=results,
+        summaries=summaries,
+        descriptions=DESCRIPTIONS,
+        scale=_scale(summaries),
+        seeds=max(summary.seeds for summary in summaries),
+        labels_scored=results.results[0].labels_scored,
+        bars=_bars(results, corpus, compared := _compared(results)),
+        compared=compared,
+        gallery=_gallery(run, results, corpus),
+        machine=json.loads((run / "environment.json").read_text()),
+    )
+    partial = run / f".report.{os.getpid()}.tmp"
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(run / "report.html")
+    return run / "report.html"
+
+
+def _scale(summaries: Sequence[Summary]) -> tuple[float, float]:
+    """Ends of the axis of the table's dots, in percent: round numbers around all values."""
+    low = min(100 * (row.mean - (row.std or 0)) for row in summaries)
+    high = max(100 * (row.mean + (row.std or 0)) for row in summaries)
+    return max(0.0, 5 * (low // 5)), min(100.0, 5 * (high // 5 + 1))
+
+
+def _compared(results: Results) -> list[str]:
+    """The methods shown label by label: noisy, the best hedge on dev, the upper bound."""
+    hedges = [row for row in results.summaries() if row.weight is not None]
+    chosen = [max(hedges, key=lambda row: row.dev_mean).method] if hedges else []
+    methods = [name for name in ("noisy", *chosen, "upper-bound") if name in results.methods]
+    return methods or results.methods[:3]
+
+
+def _bars(results: Results, corpus: Corpus, methods: Sequence[str]) -> list[Bar]:
+    positives = corpus.evaluation_view("test").truth.sum(axis=0)
+    bars = []
+    for number, label in enumerate(corpus.labels):
+        values: dict[str, float | None] = {}
+        for method in methods:
+            found = [value for r in results.of(method) if (value := r.average_precision[label.name]) is not None]
+            values[method] = 100 * fmean(found) if found else None
+        bars.append(Bar(label.name, values, int(positives[number])))
+    return sorted(bars, key=lambda bar: -(bar.values[methods[-1]] or 0))
+
+
+def _gallery(run: Path, results: Results, corpus: Corpus) -> Gallery | None:
+    """The ranked images of the best hedge on dev; None where no method made pseudo labels."""
+    hedges = [row for row in results.summaries() if row.weight is not None]
+    if not hedges:
+        return None
+    return draw_gallery(run, corpus, max(hedges, key=lambda row: row.dev_mean).method)
