@@ -104,7 +104,7 @@ def train(
     """
     if len(inputs) < 2:
         raise ValueError(f"at least two training samples are needed, found {len(inputs)}")
-    accelerator = Accelerator(mixed_precision="bf16" if settings.precision == "bf16" else "no")
+    accelerator = Accelerator()
     if settings.precision == "bf16" and accelerator.device.type == "cpu":
         raise ValueError("training.precision bf16 needs a GPU; use float32 on a CPU")
     optimizer = torch.optim.AdamW(
@@ -145,7 +145,7 @@ def train(
             raw = inputs.gather(positions).to(accelerator.device)
             wanted = torch.as_tensor(targets(positions), dtype=torch.float32).to(accelerator.device)
             prepared = network.prepare(raw, draws if settings.augment else None)  # type: ignore[operator]
-            with accelerator.autocast():
+            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
                 loss = multi_label_loss(model(prepared).float(), wanted)
         optimizer.zero_grad()
         accelerator.backward(loss)
