@@ -1,0 +1,115 @@
+"""The command line: help for everything, a quick start, one line for what the user can mend."""
+
+import csv
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import labelhedge as lh
+from labelhedge.cli import app, corpus_app
+
+COMMANDS = [*app.registered_commands, *corpus_app.registered_commands]
+HEAVY = ("torch", "pyarrow", "scipy", "accelerate", "onnxruntime", "pydantic")
+
+
+def command(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "labelhedge", *arguments], capture_output=True, text=True, **options)
+
+
+@pytest.fixture(scope="module")
+def finished(make_corpus, tmp_path_factory):
+    """A run of two methods, through the command line."""
+    folder = tmp_path_factory.mktemp("cli")
+    make_corpus(folder / "tiny", size=80)
+    (folder / "recipe.yaml").write_text(
+        "corpus: tiny\nmethods: [distill]\nseeds: 3\nout: run\n"
+        "network: {kind: alexnet-bn, image_size: 32, width: 0.05}\ntraining: {epochs: 2, batch_size: 16}\n"
+    )
+    done = command("run", "recipe.yaml", "--seeds", "1", "--epochs", "1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_importing_the_command_line_loads_nothing_heavy():
+    code = f"import sys, labelhedge.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("item", COMMANDS, ids=lambda item: item.callback.__name__)
+def test_every_command_has_a_line_of_description_and_an_example(item):
+    assert len(item.callback.__doc__.strip().splitlines()) == 1
+    assert item.epilog.startswith("Example: labelhedge ")
+
+
+def test_help_names_every_command():
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    for name in ("demo", "run", "report", "rank", "predict", "corpus"):
+        assert name in result.output
+
+
+def test_a_run_prints_the_table_and_where_the_report_is(finished):
+    folder, output = finished
+    for word in ("clean", "noisy", "distill", "test mAP", "against noisy", "report: run/report.html"):
+        assert word in output
+    results = lh.Results.load(folder / "run")
+    assert [(result.seed, result.epochs) for result in results.results] == [(0, 1)] * 3  # flags won over the file
+
+
+def test_the_library_does_what_the_command_does(finished, tmp_path, monkeypatch):
+    folder, _ = finished
+    monkeypatch.chdir(folder)
+    recipe = lh.Recipe.load("recipe.yaml", seeds=1, training={"epochs": 1}, out=str(tmp_path / "library"))
+    results = lh.run(recipe)
+    assert [r.test_map for r in results.results] == [r.test_map for r in lh.Results.load("run").results]
+
+
+def test_report_rank_predict_and_corpus(finished, monkeypatch):
+    folder, _ = finished
+    monkeypatch.chdir(folder)
+    run = CliRunner().invoke
+    (folder / "run" / "report.html").unlink()
+    assert "distill" in run(app, ["report", "run"]).output
+    assert (folder / "run" / "report.html").exists()
+    ranked = run(app, ["rank", "run", "--label", "dog", "--count", "4"]).output
+    assert ranked.count("dog") == 4
+    assert "24" in run(app, ["corpus", "describe", "tiny"]).output
+    assert "80 images decoded" in run(app, ["corpus", "check", "tiny"]).output
+    picture = folder / "photos" / "one.png"
+    picture.parent.mkdir()
+    picture.write_bytes(next(data for _, data in lh.Corpus.open("tiny").images.read()))
+    printed = run(app, ["predict", "run/models/distill", "photos", "--top", "2"])
+    assert printed.exit_code == 0
+    assert "one.png: " in printed.output.replace("\n", "")
+    assert run(app, ["predict", "run/models/distill", "photos", "--out", "p.csv"]).exit_code == 0
+    with (folder / "p.csv").open() as file:
+        header, row = list(csv.reader(file))
+    assert header == ["image", "cat", "dog", "owl"]
+    assert all(0 <= float(value) <= 1 for value in row[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nowhere.yaml"], "there is no recipe nowhere.yaml"),
+        (["run", "--corpus", "nowhere"], "there is no such folder"),
+        (["run"], "corpus: this setting is needed"),
+        (["run", "--corpus", "tiny", "--methods", "distil"], "did you mean 'distill'"),
+        (["run", "--corpus", "tiny", "--seeds", "x"], "seeds:"),
+        (["report", "nowhere"], "results.json is missing"),
+        (["rank", "run", "--label", "cow"], "no label 'cow'; it has: cat, dog, owl"),
+        (["rank", "run", "--method", "guided"], "no pseudo labels of 'guided'"),
+        (["predict", "nowhere", "x.png"], "holds no model.json"),
+        (["predict", "run/models/noisy", "x.png"], "there is no image or folder x.png"),
+        (["corpus", "check", "recipe.yaml"], "there is no such folder"),
+    ],
+)
+def test_what_the_user_can_mend_is_said_in_one_line(finished, arguments, message):
+    folder, _ = finished
+    done = command(*arguments, cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("labelhedge: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,98 @@
+"""Recipes: defaults, files, flags, and messages that name the setting and the mend."""
+
+import pytest
+
+import labelhedge as lh
+from labelhedge.methods import METHODS
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seedz": 3}, r"seedz: there is no such setting \(did you mean 'seeds'\?\)"),
+        ({"methods": ["distil"]}, r"no method 'distil' \(did you mean 'distill'\?\)"),
+        ({"methods": {"distill": {"wieght": 1}}}, r"methods.distill.wieght: .*did you mean 'weight'"),
+        (
+            {"methods": {"distill": {"weight": "foo"}}},
+            r"methods.distill.weight: a number in \[0, 1\] or one of paper",
+        ),
+        ({"methods": {"distill": {"weight": 1.5}}}, r"methods.distill.weight: a number in \[0, 1\]"),
+        ({"methods": {"distill": {"temperature": 0}}}, r"methods.distill.temperature: .*greater than 0"),
+        ({"methods": {"noisy": {"method": "clean"}}}, r"cannot stand for"),
+        ({"methods": []}, r"at least one method"),
+        ({"training": {"epoch": 3}}, r"training.epoch: .*did you mean 'epochs'"),
+        ({"training": {"epochs": "many"}}, r"training.epochs: .*integer.*'many'"),
+        ({"network": {"kind": "resnet"}}, r"network: .*'frozen', 'alexnet-bn'"),
+        (
+            {"network": {"kind": "alexnet-bn", "image_siz": 3}},
+            r"network.image_siz: .*did you mean 'image_size'",
+        ),
+        ({"seeds": 0}, r"seeds: .*at least 1"),
+        ({"seeds": [1, 1]}, r"seeds: every seed must be listed once"),
+        ({"seeds": "a"}, r"seeds: .*list"),
+        ({"corpus": ""}, r"corpus: .*at least 1 character"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_to_do(settings, message):
+    with pytest.raises(lh.RecipeError, match=message):
+        lh.Recipe(**{"corpus": "clipart"} | settings)
+
+
+def test_a_file_is_read_flags_win_and_errors_name_the_file(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "corpus: clipart\nmethods: [noisy, distill]\nseeds: 2\ntraining: {epochs: 7, batch_size: 32}\n"
+    )
+    recipe = lh.Recipe.load(path, seeds=[5], training={"epochs": 9})
+    assert recipe.seeds == [5]
+    assert (recipe.training.epochs, recipe.training.batch_size) == (9, 32)
+    path.write_text("corpus: clipart\nsed: 1\n")
+    with pytest.raises(lh.RecipeError, match=r"recipe.yaml: sed: there is no such setting"):
+        lh.Recipe.load(path)
+    path.write_text("corpus: [unclosed")
+    with pytest.raises(lh.RecipeError, match="not readable as YAML"):
+        lh.Recipe.load(path)
+    path.write_text("- clipart\n")
+    with pytest.raises(lh.RecipeError, match="a mapping of settings is needed, found list"):
+        lh.Recipe.load(path)
+    with pytest.raises(lh.RecipeError, match="there is no recipe"):
+        lh.Recipe.load(tmp_path / "nowhere.yaml")
+
+
+def test_what_a_method_needs_is_added_before_it():
+    recipe = lh.Recipe(corpus="clipart", methods=["guided", "noisy"])
+    assert list(recipe.methods) == ["clean", "noisy", "guided"]
+    recipe = lh.Recipe(corpus="clipart", methods={"half": {"method": "distill", "weight": 0.5}})
+    assert list(recipe.methods) == ["clean", "half"]  # a number needs no look at noisy
+
+
+def test_a_dumped_recipe_reads_back_as_the_same_recipe(tmp_path):
+    recipe = lh.Recipe(
+        corpus="clipart",
+        methods={"distill": {"weight": "risk"}, "half": {"method": "guided", "weight": 0.5, "beta": 0.1}},
+        seeds=[3, 4],
+        network={"kind": "alexnet-bn", "image_size": 64},
+    )
+    (tmp_path / "recipe.yaml").write_text(recipe.dump())
+    assert lh.Recipe.load(tmp_path / "recipe.yaml") == recipe
+
+
+def test_each_network_brings_the_schedule_that_suits_it_and_the_recipe_wins():
+    frozen = lh.Recipe(corpus="clipart").training
+    paper = lh.Recipe(corpus="clipart", network={"kind": "alexnet-bn"}).training
+    assert (frozen.patience, frozen.decay) == (20, 1.0)
+    expected = (250, 0.001, 0.9, 5, 0.0, None)  # Adam, 0.001, times 0.9 every 5 epochs, 250 epochs
+    assert (
+        paper.epochs,
+        paper.learning_rate,
+        paper.decay,
+        paper.decay_every,
+        paper.weight_decay,
+        paper.patience,
+    ) == (expected)
+    assert lh.Recipe(corpus="clipart", training={"decay": 0.5}).training.decay == 0.5
+
+
+def test_the_six_methods_are_listed_in_the_order_of_table_4():
+    assert list(METHODS) == ["clean", "noisy", "distill", "guided", "ensemble", "upper-bound"]
+    assert [name for name, method in METHODS.items() if method.sees_truth] == ["upper-bound"]

@@ -1,0 +1,283 @@
+"""Whole runs on a small corpus: the folder, resume, fits trained once, the order of methods, and no leak."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import labelhedge as lh
+from labelhedge.evaluation import average_precision
+from labelhedge.labels import heuristic_weight, optimal_weight, pseudo_labels, propagate, risk, soften
+from labelhedge.methods import METHODS
+from labelhedge.training import Fit, Predictor
+from labelhedge.training import task as task_module
+
+NETWORK = {"kind": "alexnet-bn", "image_size": 32, "width": 0.05}
+TRAINING = {"epochs": 3, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def corpus_folder(tmp_path_factory, make_corpus):
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "tiny", size=80)
+
+
+def recipe(folder, out, **changes):
+    return lh.Recipe(
+        **{"corpus": str(folder), "out": str(out), "seeds": 2, "network": NETWORK, "training": TRAINING}
+        | changes
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(corpus_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    return lh.run(recipe(corpus_folder, out)), out
+
+
+def scores_of(out, method, seed):
+    """What the fit of a method predicts for test and dev, as it lies on disk."""
+    (folder,) = (out / "fits").glob(f"{method}-{seed}-*")
+    return {path.name: np.load(path) for path in sorted(folder.glob("*.npy"))}
+
+
+def test_a_run_leaves_everything_that_the_design_names(finished, corpus_folder):
+    results, out = finished
+    corpus = lh.Corpus.open(corpus_folder)
+    content = json.loads((out / "results.json").read_text())
+    assert content["corpus"] == {"name": corpus.name, "hash": corpus.hash}
+    assert set(content) == {"corpus", "recipe", "results"}
+    for result in content["results"]:
+        assert {
+            "method",
+            "seed",
+            "test_map",
+            "dev_map",
+            "average_precision",
+            "weight",
+            "seconds",
+            "epochs",
+        } <= set(result)
+        assert list(result["average_precision"]) == [label.name for label in corpus.labels]
+    assert [(r["method"], r["seed"]) for r in content["results"]] == [(m, s) for s in (0, 1) for m in METHODS]
+    assert lh.Recipe.load(out / "recipe.yaml").methods == lh.Recipe(**results.recipe).methods
+    assert json.loads((out / "environment.json").read_text())["packages"]["torch"]
+    assert (out / "report.html").stat().st_size > 10_000
+    for name in METHODS:
+        assert {path.name for path in (out / "models" / name).iterdir()} == {
+            "model.safetensors",
+            "model.json",
+        }
+    assert lh.Results.load(out) == results
+
+
+def test_results_are_what_the_saved_models_predict(finished, corpus_folder):
+    results, out = finished
+    corpus = lh.Corpus.open(corpus_folder)
+    rows = corpus.rows("test")
+    images = [data for _, data in corpus.images.read(rows)]
+    truth = corpus.evaluation_view("test").truth.toarray()
+    for method in METHODS:
+        best = results.best(method)
+        values = average_precision(truth, Predictor.load(out / "models" / method).predict(images))
+        stored = [best.average_precision[label.name] for label in corpus.labels]
+        expected = [np.nan if value is None else value for value in stored]
+        assert np.allclose(values, expected, equal_nan=True, atol=1e-6)
+        assert best.test_map == pytest.approx(np.nanmean(expected))
+        assert best.dev_map == max(result.dev_map for result in results.of(method))
+
+
+def test_the_ensemble_is_the_geometric_mean_of_the_baselines(finished):
+    _, out = finished
+    parts = [scores_of(out, name, 0) for name in ("clean", "noisy", "ensemble")]
+    shared = parts[0].keys() & parts[1].keys() & parts[2].keys()  # on test; only the ensemble needs scores on dev
+    assert shared
+    for name in shared:
+        assert np.allclose(parts[2][name], np.sqrt(parts[0][name] * parts[1][name]), atol=1e-6)
+
+
+def test_pseudo_labels_and_weights_are_those_of_the_equations(finished, corpus_folder):
+    results, out = finished
+    corpus = lh.Corpus.open(corpus_folder)
+    view = corpus.training_view()
+    clean = Fit.load(next((out / "fits").glob("clean-0-*")))
+    logits = next(array for array in _named(clean.folder, "logits-") if len(array) == len(view))
+    soft = soften(logits.astype(np.float64))
+    matrix = lh.graph.relation_matrix(
+        lh.graph.siblings(lh.graph.read_triples(corpus.graph_path), corpus.labels), 0.4
+    )
+    for method, guidance in (("distill", soft), ("guided", propagate(soft, matrix))):
+        result = results.of(method)[0]
+        assert result.weight == pytest.approx(
+            heuristic_weight(results.of("clean")[0].dev_map, results.of("noisy")[0].dev_map)
+        )
+        pseudo = np.load(next((out / "fits").glob(f"{method}-0-*")) / "pseudo-labels.npy")
+        labels = np.where(view.trusted[:, None], view.verified.toarray(), view.observed.toarray())
+        assert np.allclose(pseudo, pseudo_labels(labels, guidance, result.weight), atol=1e-3)
+
+
+@pytest.mark.parametrize("rule", ["mirrored", "risk", 0.25])
+def test_the_other_weights(rule, finished, corpus_folder, tmp_path):
+    results, out = finished
+    shutil.copytree(out / "fits", tmp_path / "run" / "fits")
+    other = lh.run(
+        recipe(corpus_folder, tmp_path / "run", seeds=1, methods={"noisy": None, "distill": {"weight": rule}})
+    )
+    found = other.of("distill")[0].weight
+    clean, noisy = results.of("clean")[0], results.of("noisy")[0]
+    if rule == "mirrored":
+        assert found == pytest.approx(heuristic_weight(noisy.dev_map, clean.dev_map))
+    elif rule == "risk":
+        dev = lh.Corpus.open(corpus_folder).evaluation_view("dev")
+        truth = dev.truth.toarray().astype(float)
+        arrays = _named(next((tmp_path / "run" / "fits").glob("clean-0-*")), "logits-")
+        soft = soften(next(array for array in arrays if len(array) == len(dev)).astype(float))
+        expected = optimal_weight(risk(soft, truth), risk(dev.observed.toarray().astype(float), truth))
+        assert found == pytest.approx(expected, abs=1e-4)
+    else:
+        assert found == 0.25
+
+
+def test_hidden_labels_change_nothing_but_the_upper_bound(finished, corpus_folder, tmp_path):
+    """Permute `verified` of untrusted training rows: every other method stays the same, bit for bit."""
+    _, out = finished
+    permuted = tmp_path / "permuted"
+    shutil.copytree(corpus_folder, permuted)
+    (part,) = (permuted / "samples").glob("*.parquet")
+    table = pq.read_table(part)
+    verified = table["verified"].to_pylist()
+    hidden = [
+        i
+        for i, (s, t) in enumerate(zip(table["split"].to_pylist(), table["trusted"].to_pylist()))
+        if s == "train" and not t
+    ]
+    for place, source in zip(hidden, hidden[1:] + hidden[:1], strict=True):
+        verified[place] = table["verified"][source].as_py()
+    assert verified != table["verified"].to_pylist()
+    column = pa.array(verified, table["verified"].type)
+    pq.write_table(table.set_column(table.column_names.index("verified"), "verified", column), part)
+    again = tmp_path / "again"
+    lh.run(recipe(permuted, again))
+    for method in METHODS:
+        for seed in (0, 1):
+            first, second = scores_of(out, method, seed), scores_of(again, method, seed)
+            same = first.keys() == second.keys() and all(
+                np.array_equal(first[name], second[name]) for name in first
+            )
+            assert same == (method != "upper-bound"), method
+
+
+def test_no_method_but_the_upper_bound_is_handed_a_hidden_label(corpus_folder, tmp_path, monkeypatch):
+    seen = {}
+    original = task_module.Task.train_model
+
+    def spy(self, *arguments, **options):
+        seen[self.folder.name.rsplit("-", 2)[0]] = self.train.verified.toarray()[
+            ~lh.Corpus.open(corpus_folder).training_view().trusted
+        ]
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(task_module.Task, "train_model", spy)
+    lh.run(recipe(corpus_folder, tmp_path / "run", seeds=1))
+    assert {name for name, hidden in seen.items() if hidden.any()} == {"upper-bound"}
+    assert set(seen) == set(METHODS) - {"ensemble"}
+
+
+def test_a_stopped_run_goes_on_to_the_same_results_and_trains_nothing_twice(
+    finished, corpus_folder, tmp_path, monkeypatch
+):
+    results, _ = finished
+    fitted = []
+    original = task_module.train
+
+    def count(*arguments, **options):
+        fitted.append(1)
+        if len(fitted) == 4:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(task_module, "train", count)
+    settings = recipe(corpus_folder, tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        lh.run(settings)
+    assert not (tmp_path / "run" / "results.json").exists()
+    resumed = lh.run(settings)
+    trained = 2 * (len(METHODS) - 1)
+    assert (
+        len(fitted) == trained + 1
+    )  # the one that was stopped, and each of the others once: the teacher too
+    assert without_seconds(resumed) == without_seconds(results)
+    lh.run(settings)
+    assert len(fitted) == trained + 1
+    lh.run(settings, fresh=True)
+    assert len(fitted) == 2 * trained + 1
+
+
+def test_the_order_of_methods_and_the_company_of_others_change_nothing(finished, corpus_folder, tmp_path):
+    results, _ = finished
+    other = lh.run(
+        recipe(corpus_folder, tmp_path / "run", seeds=[1, 0], methods=["upper-bound", "guided", "distill"])
+    )
+    for method in other.methods:
+        assert [r.test_map for r in other.of(method)] == [r.test_map for r in results.of(method)]
+
+
+def test_a_changed_setting_trains_only_what_depends_on_it(finished, corpus_folder, tmp_path, monkeypatch):
+    _, out = finished
+    shutil.copytree(out, tmp_path / "run")
+    trained = []
+    original = task_module.Task.train_model
+
+    def spy(self, *arguments, **options):
+        trained.append(self.folder.name.rsplit("-", 2)[0])
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(task_module.Task, "train_model", spy)
+    lh.run(recipe(corpus_folder, tmp_path / "run", methods={"noisy": None, "guided": {"beta": 0.1}}))
+    assert trained == ["guided", "guided"]
+
+
+def test_what_the_corpus_lacks_is_left_out_or_said_before_anything_is_trained(make_corpus, tmp_path):
+    bare = make_corpus(tmp_path / "bare", size=80)
+    (bare / "graph.nt").unlink()
+    (part,) = (bare / "samples").glob("*.parquet")
+    table = pq.read_table(part)
+    keep = [
+        v if t or s != "train" else None
+        for v, t, s in zip(*(table[n].to_pylist() for n in ("verified", "trusted", "split")))
+    ]
+    column = pa.array(keep, table["verified"].type)
+    pq.write_table(table.set_column(table.column_names.index("verified"), "verified", column), part)
+    results = lh.run(recipe(bare, tmp_path / "run", seeds=1))
+    assert results.methods == ["clean", "noisy", "distill", "ensemble"]
+    with pytest.raises(lh.RecipeError, match=r"methods.guided .*graph.nt"):
+        lh.run(recipe(bare, tmp_path / "other", methods=["guided"]))
+    with pytest.raises(lh.CorpusError, match="'upper-bound' needs"):
+        lh.run(recipe(bare, tmp_path / "other", methods=["upper-bound"]))
+    assert not (tmp_path / "other").exists()
+
+
+def test_labels_parquet_says_which_labels_look_wrong(finished, corpus_folder):
+    _, out = finished
+    table = pq.read_table(out / "labels.parquet").to_pylist()
+    corpus = lh.Corpus.open(corpus_folder)
+    view = corpus.training_view()
+    assert [row["method"] for row in table] == ["distill"] * len(view) + ["guided"] * len(view)
+    known = np.where(view.trusted[:, None], view.verified.toarray(), view.observed.toarray())
+    ids = [corpus.samples.ids[row] for row in corpus.rows("train")]
+    for row, sample, labels in zip(table, ids, known, strict=False):
+        distance = np.abs(np.array(row["pseudo"]) - labels)
+        assert row["id"] == sample
+        assert row["suspect"] == distance.argmax()
+        assert row["suspicion"] == pytest.approx(distance.max(), abs=1e-6)
+        assert row["fault"] == ("wrong" if labels[row["suspect"]] else "missing")
+
+
+def without_seconds(results):
+    return [{**result.model_dump(), "seconds": None} for result in results.results]
+
+
+def _named(folder, start):
+    return [np.load(path) for path in folder.glob(f"{start}*.npy")]
