@@ -9,8 +9,8 @@ READY := .venv/.ready
 demo: $(READY)  ## train every method on the embedded corpus and draw runs/demo/report.html
 	$(BIN)/labelhedge demo
 
-test: $(READY)  ## all tests, in parallel
-	$(BIN)/pytest -n auto -q
+test: $(READY)  ## all tests, in parallel; one thread each, as two pools on the same cores hinder each other
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -q
 
 lint: $(READY)  ## style, types, layers
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ import pyarrow as pa
 from PIL import Image, ImageFilter
 from rich.console import Console
 from rich.progress import track
-from text import FUNCTION_WORDS, file_words, informative_keywords, series_key, title_words, words
+from text import FUNCTION_WORDS, file_words, informative_keywords, readable, series_key, title_words, words
 from wordnet import Nouns
 
 from labelhedge.corpus import Corpus, CorpusInfo, Label, stratified_split, write_corpus
@@ -85,8 +85,8 @@ def read_metadata(svg: Path, row: dict[str, str]) -> Drawing:
     return Drawing(
         png=row["png"],
         verified=[name for name in row["verified"].split("|") if name],
-        title=" ".join(found["title"][:1]),
-        creator=" ".join(found["creator"][:1]),
+        title=readable(" ".join(found["title"][:1])),
+        creator=readable(" ".join(found["creator"][:1])),
         keywords=found["subject"],
         licences=licences,
     )

@@ -19,10 +19,19 @@ VARIANTS = frozenset(
 )
 
 
+def readable(text: str) -> str:
+    """Text as its writer meant it: HTML entities resolved, UTF-8 that was read as Latin-1 read as UTF-8."""
+    text = html.unescape(text)
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
 def words(text: str) -> list[str]:
     """Lower-case words of letters, accents removed; digits and case changes separate words."""
-    text = html.unescape(text)
-    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    decomposed = unicodedata.normalize("NFKD", readable(text))
+    text = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("'", "")
     return re.findall(r"[a-z]+", text.lower())
 
@@ -37,13 +46,22 @@ def file_words(stem: str, creator: str) -> list[str]:
     name = words(creator)
     found = words(stem)
     for start in range(1, len(found)):
-        tail = found[start:]
-        for offset in range(len(name)):
-            match = name[offset : offset + len(tail)]
-            if len(match) == len(tail) and match[:-1] == tail[:-1] and match[-1].startswith(tail[-1]):
-                return found[:start]
+        if _names(found[start:], name):
+            return found[:start]
     # Also amid other words: "jean" of Jean-Victor is no trousers. The first word is the drawing's own.
     return found[:1] + [word for word in found[1:] if word not in name]
+
+
+def _names(tail: list[str], name: list[str]) -> bool:
+    """Whether words are a name's, in its order, some perhaps left out and the last perhaps cut short."""
+    place = 0
+    for number, word in enumerate(tail):
+        last = number == len(tail) - 1
+        fits = [i for i in range(place, len(name)) if name[i] == word or (last and name[i].startswith(word))]
+        if not fits:
+            return False
+        place = fits[0] + 1
+    return True
 
 
 def informative_keywords(keywords: list[str], creator: str, folder_words: frozenset[str]) -> list[str]:

@@ -49,7 +49,7 @@ class Nouns:
         """The base form of a noun, or None where WordNet has no such noun."""
         if form in self.senses:
             return form
-        if form in self._irregular:
+        if self._irregular.get(form) in self.senses:
             return self._irregular[form]
         for ending, replacement in DETACHMENTS:
             base = form.removesuffix(ending) + replacement

@@ -184,6 +184,6 @@ class Corpus:
         hidden = np.repeat(~known[rows], np.diff(verified.indptr))
         verified.data[hidden] = False
         verified.eliminate_zeros()
-        return TrainingView(
-            [samples.digests[row] for row in rows], samples.observed[rows], known[rows].copy(), verified
+        return TrainingView(  # a copy, as what was eliminated may still lie behind the arrays
+            [samples.digests[row] for row in rows], samples.observed[rows], known[rows].copy(), verified.copy()
         )

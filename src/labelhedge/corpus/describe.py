@@ -58,7 +58,7 @@ class Description:
         for split in SPLITS:
             yield split, f"{getattr(self, split):,} ({self.background[split]:,} background)"
         yield "clean : noisy", f"{self.clean:,} : {self.noisy:,}"
-        if self.precision is not None:
+        if self.precision is not None and self.recall is not None:
             yield "observed labels", f"precision {self.precision:.2f}, recall {self.recall:.2f}"
         if self.background_mislabelled is not None:
             yield "background with a wrong label", f"{self.background_mislabelled:.0%}"
@@ -100,7 +100,7 @@ def describe(info: CorpusInfo, samples: Samples) -> Description:
         clean=clean,
         noisy=sizes["train"] - clean,
         background={split: int(np.sum(empty & (samples.split == split))) for split in SPLITS},
-        precision=hits / observed.nnz if observed.nnz and verified.nnz else None,
-        recall=hits / verified.nnz if observed.nnz and verified.nnz else None,
+        precision=hits / observed.nnz if observed.nnz else None,
+        recall=hits / verified.nnz if verified.nnz else None,
         background_mislabelled=float(mislabelled.mean()) if background.any() else None,
     )

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from labelhedge.corpus.errors import CorpusError
 from labelhedge.store import DIGEST_BYTES
@@ -65,19 +66,30 @@ class ImageReader:
                 size = file.metadata.row_group(group).num_rows
                 if wanted is None or any(row in wanted for row in range(first, first + size)):
                     row = first
-                    for batch in file.iter_batches(_BATCH, row_groups=[group], columns=["image"]):
+                    for batch in self._batches(file, group, path):
                         for image in batch.column("image").to_pylist():
                             if wanted is None or row in wanted:
                                 yield row, self._bytes(image, path, row - start)
                             row += 1
                 first += size
 
+    def _batches(self, file: pq.ParquetFile, group: int, path: Path) -> Iterator[Any]:
+        try:
+            yield from file.iter_batches(_BATCH, row_groups=[group], columns=["image"])
+        except (pa.ArrowInvalid, OSError) as error:
+            raise CorpusError(path, f"the file is damaged ({error})", "write the part again") from error
+
     def _bytes(self, image: dict[str, Any] | None, file: Path, row: int) -> bytes:
         if image is None or (image["bytes"] is None and image["path"] is None):
             raise CorpusError(file, "the image has neither bytes nor a path", "give one of them", row=row)
         if image["bytes"] is not None:
             return bytes(image["bytes"])
-        path = (self.folder / image["path"]).resolve()
+        try:
+            path = (self.folder / image["path"]).resolve()
+            exists = path.is_file()
+        except (ValueError, OSError) as error:
+            problem = f"the image path cannot be a path ({error})"
+            raise CorpusError(file, problem, "correct it", row=row) from error
         if not path.is_relative_to(self.folder.resolve()):
             raise CorpusError(
                 file,
@@ -85,7 +97,7 @@ class ImageReader:
                 "copy the image into the folder and give the path relative to it",
                 row=row,
             )
-        if not path.is_file():
+        if not exists:
             raise CorpusError(
                 file, f"there is no image at {image['path']!r}", "restore the file or remove the row", row=row
             )
@@ -110,8 +122,8 @@ def check_header(data: bytes) -> str | None:
 def decode(data: bytes, size: int) -> npt.NDArray[np.uint8]:
     """Decode to ``(size, size, 3)`` RGB uint8, the whole image fitted in, the rest filled with its border colour.
 
-    Transparent parts become white. The aspect ratio is kept: what is outside the image is filled with the
-    median colour of its border, so that a drawing on white stays on white.
+    Transparent parts become white, and a photo is turned as its EXIF data say. The aspect ratio is kept: what is
+    outside the image is filled with the median colour of its border, so that a drawing on white stays on white.
 
     Raises
     ------
@@ -121,14 +133,14 @@ def decode(data: bytes, size: int) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             opened.draft("RGB", (size, size))
-            image = _on_white(opened)
+            image = _on_white(ImageOps.exif_transpose(opened))
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise ValueError(f"the image is unreadable ({_plain(error)})") from error
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BICUBIC)
-    pixels = np.asarray(image)
+    pixels = np.array(image)
     if width == height:
         return pixels
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
@@ -150,7 +162,9 @@ def decode_all(images: Iterable[tuple[int, bytes]], size: int, reader: ImageRead
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode == "P" and "transparency" in image.info:
+    if image.mode.startswith("I"):  # 16 bits of grey
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+    if "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         image = image.convert("RGBA")

@@ -60,7 +60,13 @@ def read_samples(folder: Path, label_count: int, *, progress: bool = False) -> S
         raise CorpusError(folder / "samples", "there is no Parquet file", "write the samples as part-00000.parquet")
     tables = [_read_part(path, label_count) for path in paths]
     reader = ImageReader(folder, [(path, len(table)) for path, table in zip(paths, tables, strict=True)])
-    table = pa.concat_tables(tables, promote_options="permissive")
+    table = tables[0]
+    for path, part in zip(paths[1:], tables[1:], strict=True):
+        try:
+            table = pa.concat_tables([table, part], promote_options="permissive")
+        except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+            problem = f"a column has another type than in the parts before ({error})"
+            raise CorpusError(path, problem, "store it with one type in all parts") from error
     if not len(table):
         raise CorpusError(paths[0], "there is no sample in it", "write at least one row")
     ids = table.column("id").to_pylist()
@@ -92,6 +98,8 @@ def _read_part(path: Path, label_count: int) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise CorpusError(path, f"the file is damaged ({error})", "write the part again") from error
     _check_rows(table, path, label_count)
+    for name in ("id", "split"):  # parts may differ in how they encode strings
+        table = table.set_column(table.column_names.index(name), name, table.column(name).cast(pa.string()))
     return table
 
 
@@ -151,7 +159,7 @@ def _label_faults(column: pa.ChunkedArray, label_count: int) -> tuple[npt.NDArra
 def _flat(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0), np.int64)
     flat = pc.list_flatten(column)
-    values = np.asarray(pc.fill_null(pc.cast(flat, pa.int64()), -1), np.int64)
+    values = np.asarray(pc.fill_null(pc.cast(flat, pa.int64(), safe=False), -1), np.int64)
     return np.repeat(np.arange(len(column)), lengths), values
 
 

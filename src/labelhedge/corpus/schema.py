@@ -86,6 +86,8 @@ def check_columns(schema: pa.Schema, file: Path) -> None:
         "trusted": ("bool", pa.types.is_boolean),
     }
     for name, (description, fits) in wanted.items():
+        if schema.names.count(name) > 1:
+            raise CorpusError(file, f"the column {name!r} stands twice", "keep one of them")
         if name not in schema.names:
             raise CorpusError(file, f"the column {name!r} is missing", f"add it, of type {description}")
         if not fits(schema.field(name).type):

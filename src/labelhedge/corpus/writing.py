@@ -55,18 +55,21 @@ def write_corpus(
     Raises
     ------
     FileExistsError
-        When something is there and `overwrite` is false.
+        When something is there and `overwrite` is false, or what is there is no corpus.
     ValueError
         When a column of the format is missing or cannot be converted to its type.
     """
     target = Path(path)
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists: choose another folder, or pass overwrite=True to replace it")
+    if target.is_symlink() or (target.exists() and not (target / "corpus.json").exists()):
+        raise FileExistsError(f"{target} exists and is no corpus, so it is not replaced: choose another folder")
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "samples").mkdir(parents=True)
     try:
         parts = [samples] if isinstance(samples, pa.Table) else samples
+        number = -1
         for number, part in enumerate(parts):
             pq.write_table(
                 _typed(part),
@@ -74,13 +77,19 @@ def write_corpus(
                 row_group_size=1024,
                 compression="zstd",
             )
+        if number < 0:
+            raise ValueError("there is no table of samples to write")
         if graph is not None:
             (partial / "graph.nt").write_text(graph, encoding="utf-8")
         (partial / "corpus.json").write_text(info.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
         if target.exists():
             retired = target.with_name(f".{target.name}.{os.getpid()}.old")
             target.rename(retired)
-            partial.rename(target)
+            try:
+                partial.rename(target)
+            except OSError:
+                retired.rename(target)
+                raise
             shutil.rmtree(retired)
         else:
             partial.rename(target)
@@ -91,6 +100,8 @@ def write_corpus(
 
 def _typed(table: pa.Table) -> pa.Table:
     for name, kind in _TYPES.items():
+        if table.column_names.count(name) > 1:
+            raise ValueError(f"the column {name!r} stands twice")
         if name not in table.column_names:
             raise ValueError(f"the column {name!r} is missing: a corpus needs {', '.join(_TYPES)}")
         try:

@@ -140,7 +140,8 @@ class _Pictures:
         self.rows, self.pseudo, self.truth, self.checked = rows, pseudo, truth, checked
         images = dict(corpus.images.read(rows[wanted]))
         self.sources = {int(row): _data_uri(images[int(rows[row])]) for row in wanted}
-        extra = corpus.extra(rows[wanted]).to_pylist()
+        table = corpus.extra(rows[wanted])
+        extra = table.to_pylist() if table.num_columns else [{} for _ in wanted]
         self.extra: dict[int, dict[str, Any]] = {int(row): columns for row, columns in zip(wanted, extra, strict=True)}
 
     def __call__(self, rows: Iterable[int], label: int) -> list[Picture]:

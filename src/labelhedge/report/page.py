@@ -87,7 +87,8 @@ def _scale(summaries: Sequence[Summary]) -> tuple[float, float]:
     """Ends of the axis of the table's dots, in percent: round numbers around all values."""
     low = min(100 * (row.mean - (row.std or 0)) for row in summaries)
     high = max(100 * (row.mean + (row.std or 0)) for row in summaries)
-    return max(0.0, 5 * (low // 5)), min(100.0, 5 * (high // 5 + 1))
+    high = min(100.0, 5 * (high // 5 + 1))
+    return max(0.0, min(5 * (low // 5), high - 5)), high
 
 
 def _compared(results: Results) -> list[str]:
