@@ -40,9 +40,7 @@ def test_a_wrong_setting_is_named_with_what_to_do(settings, message):
 
 def test_a_file_is_read_flags_win_and_errors_name_the_file(tmp_path):
     path = tmp_path / "recipe.yaml"
-    path.write_text(
-        "corpus: clipart\nmethods: [noisy, distill]\nseeds: 2\ntraining: {epochs: 7, batch_size: 32}\n"
-    )
+    path.write_text("corpus: clipart\nmethods: [noisy, distill]\nseeds: 2\ntraining: {epochs: 7, batch_size: 32}\n")
     recipe = lh.Recipe.load(path, seeds=[5], training={"epochs": 9})
     assert recipe.seeds == [5]
     assert (recipe.training.epochs, recipe.training.batch_size) == (9, 32)

@@ -10,7 +10,7 @@ import pytest
 
 import labelhedge as lh
 from labelhedge.evaluation import average_precision
-from labelhedge.labels import heuristic_weight, optimal_weight, pseudo_labels, propagate, risk, soften
+from labelhedge.labels import heuristic_weight, optimal_weight, propagate, pseudo_labels, risk, soften
 from labelhedge.methods import METHODS
 from labelhedge.training import Fit, Predictor
 from labelhedge.training import task as task_module
@@ -26,8 +26,7 @@ def corpus_folder(tmp_path_factory, make_corpus):
 
 def recipe(folder, out, **changes):
     return lh.Recipe(
-        **{"corpus": str(folder), "out": str(out), "seeds": 2, "network": NETWORK, "training": TRAINING}
-        | changes
+        **{"corpus": str(folder), "out": str(out), "seeds": 2, "network": NETWORK, "training": TRAINING} | changes
     )
 
 
@@ -105,9 +104,7 @@ def test_pseudo_labels_and_weights_are_those_of_the_equations(finished, corpus_f
     clean = Fit.load(next((out / "fits").glob("clean-0-*")))
     logits = next(array for array in _named(clean.folder, "logits-") if len(array) == len(view))
     soft = soften(logits.astype(np.float64))
-    matrix = lh.graph.relation_matrix(
-        lh.graph.siblings(lh.graph.read_triples(corpus.graph_path), corpus.labels), 0.4
-    )
+    matrix = lh.graph.relation_matrix(lh.graph.siblings(lh.graph.read_triples(corpus.graph_path), corpus.labels), 0.4)
     for method, guidance in (("distill", soft), ("guided", propagate(soft, matrix))):
         result = results.of(method)[0]
         assert result.weight == pytest.approx(
@@ -163,9 +160,7 @@ def test_hidden_labels_change_nothing_but_the_upper_bound(finished, corpus_folde
     for method in METHODS:
         for seed in (0, 1):
             first, second = scores_of(out, method, seed), scores_of(again, method, seed)
-            same = first.keys() == second.keys() and all(
-                np.array_equal(first[name], second[name]) for name in first
-            )
+            same = first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
             assert same == (method != "upper-bound"), method
 
 
@@ -205,9 +200,7 @@ def test_a_stopped_run_goes_on_to_the_same_results_and_trains_nothing_twice(
     assert not (tmp_path / "run" / "results.json").exists()
     resumed = lh.run(settings)
     trained = 2 * (len(METHODS) - 1)
-    assert (
-        len(fitted) == trained + 1
-    )  # the one that was stopped, and each of the others once: the teacher too
+    assert len(fitted) == trained + 1  # the one that was stopped, and each of the others once: the teacher too
     assert without_seconds(resumed) == without_seconds(results)
     lh.run(settings)
     assert len(fitted) == trained + 1
@@ -217,9 +210,7 @@ def test_a_stopped_run_goes_on_to_the_same_results_and_trains_nothing_twice(
 
 def test_the_order_of_methods_and_the_company_of_others_change_nothing(finished, corpus_folder, tmp_path):
     results, _ = finished
-    other = lh.run(
-        recipe(corpus_folder, tmp_path / "run", seeds=[1, 0], methods=["upper-bound", "guided", "distill"])
-    )
+    other = lh.run(recipe(corpus_folder, tmp_path / "run", seeds=[1, 0], methods=["upper-bound", "guided", "distill"]))
     for method in other.methods:
         assert [r.test_map for r in other.of(method)] == [r.test_map for r in results.of(method)]
 

@@ -35,9 +35,7 @@ def _train(stop_at: int | None = None, **changes):
     """Train a tiny AlexNet; `stop_at` interrupts it when the targets of that batch are asked for."""
     inputs, labels = _data(42, seed=1)
     dev_inputs, dev_labels = _data(20, seed=2)
-    options = {"seed": 0, "checkpoint": None} | {
-        k: changes.pop(k) for k in ("seed", "checkpoint") if k in changes
-    }
+    options = {"seed": 0, "checkpoint": None} | {k: changes.pop(k) for k in ("seed", "checkpoint") if k in changes}
     settings = TrainingSettings(**{"epochs": 3, "batch_size": 16, "checkpoint_seconds": 0} | changes)
     calls = iter(range(10**6))
 
@@ -137,9 +135,7 @@ def test_alexnet_takes_any_size(size):
 
 def test_augmentation_flips_and_shifts_whole_images_and_follows_from_its_generator():
     network = AlexNetSettings(image_size=SIZE, width=0.05).build(1)
-    ramp = (
-        torch.arange(SIZE, dtype=torch.uint8).expand(64, SIZE, SIZE)[..., None].repeat(1, 1, 1, 3)
-    )  # (64, H, W, 3)
+    ramp = torch.arange(SIZE, dtype=torch.uint8).expand(64, SIZE, SIZE)[..., None].repeat(1, 1, 1, 3)  # (64, H, W, 3)
     plain = network.prepare(ramp)
     first = network.prepare(ramp, torch.Generator().manual_seed(3))
     assert torch.equal(first, network.prepare(ramp, torch.Generator().manual_seed(3)))

@@ -81,7 +81,7 @@ def soften(logits: Array, temperature: float = 1.0) -> Array:
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, found {temperature}")
     xp = array_api_compat.array_namespace(logits)
-    scaled = logits / temperature
+    scaled = logits / float(temperature)
     return xp.exp(-xp.logaddexp(xp.zeros_like(scaled), -scaled))  # 1 / (1 + exp(-x)) without overflow
 
 
@@ -104,6 +104,7 @@ def smooth(observed: Array, weight: float) -> Array:
     >>> smooth(np.array([[1.0, 0.0]]), weight=0.8)
     array([[0.9, 0.1]])
     """
+    observed = _floating(array_api_compat.array_namespace(observed), observed)
     weight = _checked_weight(weight, observed)
     return weight * observed + (1 - weight) / observed.shape[-1]
 
@@ -139,21 +140,24 @@ def propagate(soft: Array, relation_matrix: Array) -> Array:
             f"the relation matrix is {tuple(relation_matrix.shape)}, but there are {count} labels: "
             f"it must be ({count}, {count})"
         )
-    if not hasattr(relation_matrix, "tocsr"):
-        return soft @ relation_matrix.T
-    sparse = relation_matrix.tocsr()
+    xp = array_api_compat.array_namespace(soft)
+    if not hasattr(relation_matrix, "tocoo"):
+        return soft @ xp.astype(relation_matrix, soft.dtype).T
+    precise = soft if soft.dtype in (xp.float32, xp.float64) else xp.astype(soft, xp.float32)  # no sparse halves
     if array_api_compat.is_torch_array(soft):
         import torch
 
-        matrix = torch.sparse_csr_tensor(
-            torch.as_tensor(sparse.indptr, dtype=torch.int64),
-            torch.as_tensor(sparse.indices, dtype=torch.int64),
-            torch.as_tensor(sparse.data, dtype=soft.dtype),
+        sparse = relation_matrix.tocoo()
+        matrix = torch.sparse_coo_tensor(
+            torch.stack([torch.as_tensor(sparse.row), torch.as_tensor(sparse.col)]).long(),
+            torch.as_tensor(sparse.data, dtype=precise.dtype),
             size=sparse.shape,
             device=soft.device,
+            check_invariants=False,
         )
-        return (matrix @ soft.T).T
-    return (sparse.astype(soft.dtype) @ soft.T).T
+    else:
+        matrix = relation_matrix.tocsr().astype(precise.dtype)
+    return xp.astype((matrix @ precise.T).T, soft.dtype)
 
 
 def risk(labels: Array, truth: Array) -> Array:
@@ -214,14 +218,15 @@ def optimal_weight(risk_soft: float, risk_observed: float, cross: float = 0.0) -
 
     Examples
     --------
-    >>> optimal_weight(risk_soft=0.6, risk_observed=0.9)
-    0.4
+    >>> optimal_weight(risk_soft=0.5, risk_observed=1.5)
+    0.25
     >>> round(optimal_weight(risk_soft=0.6, risk_observed=0.9, cross=0.3), 3)
     0.333
     """
-    if risk_soft < 0 or risk_observed < 0:
-        raise ValueError(f"risks cannot be negative, found {risk_soft} and {risk_observed}")
-    if cross * cross > risk_soft * risk_observed * (1 + 1e-9) + 1e-30:
+    risk_soft, risk_observed, cross = float(risk_soft), float(risk_observed), float(cross)
+    if not (risk_soft >= 0 and risk_observed >= 0):
+        raise ValueError(f"two risks of 0 or more are needed, found {risk_soft} and {risk_observed}")
+    if not cross * cross <= risk_soft * risk_observed * (1 + 1e-5) + 1e-30:  # room for float32
         raise ValueError(
             f"the cross term {cross} cannot belong to the risks {risk_soft} and {risk_observed}: "
             "its square is at most their product"
@@ -258,7 +263,7 @@ def heuristic_weight(map_clean: float, map_noisy: float) -> float:
     >>> heuristic_weight(map_clean=0.3, map_noisy=0.7)
     0.3
     """
-    if map_clean < 0 or map_noisy < 0 or map_clean + map_noisy == 0:
+    if not (map_clean >= 0 and map_noisy >= 0 and map_clean + map_noisy > 0):
         raise ValueError(f"two mAPs above zero are needed, found {map_clean} and {map_noisy}")
     return map_clean / (map_noisy + map_clean)
 
@@ -273,10 +278,11 @@ def _floating(xp: Any, array: Array) -> Array:
 
 
 def _checked_weight(weight: float | Array, like: Array) -> float | Array:
-    if isinstance(weight, int | float):
+    if isinstance(weight, int | float) or getattr(weight, "ndim", None) == 0:
+        weight = float(weight)
         if not 0 <= weight <= 1:
             raise ValueError(f"the weight λ must lie in [0, 1], found {weight}")
-        return float(weight)
+        return weight
     xp = array_api_compat.array_namespace(like)
     if not bool(xp.all((weight >= 0) & (weight <= 1))):
         raise ValueError("every weight λ must lie in [0, 1]")

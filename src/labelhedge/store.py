@@ -2,7 +2,7 @@
 
 Used for decoded images (uint8) and for the features of a frozen backbone (float16).
 
-    store = RowStore.open(folder, shape=(1280,), dtype="float16")
+    store = RowStore(folder, shape=(1280,), dtype="float16")
     missing = store.missing(digests)
     store.append([digests[i] for i in missing], rows)
     store.array[store.locate(digests)]          # memory-mapped
@@ -76,6 +76,10 @@ class RowStore:
         """Store new rows; those that another process stored meanwhile are left out."""
         if rows.shape != (len(digests), *self.shape):
             raise ValueError(f"rows of shape {(len(digests), *self.shape)} are needed, found {rows.shape}")
+        if not np.can_cast(rows.dtype, self.dtype, "same_kind"):
+            raise ValueError(f"rows of type {rows.dtype} would lose their meaning as {self.dtype}")
+        if any(len(digest) != DIGEST_BYTES for digest in digests):
+            raise ValueError(f"every digest must have {DIGEST_BYTES} bytes")
         with self._lock:
             self._load_index()
             fresh = self.missing(digests)
@@ -103,6 +107,8 @@ class RowStore:
         path = self.folder / "layout.json"
         layout = {"shape": list(self.shape), "dtype": self.dtype.str}
         if not path.exists():
-            path.write_text(json.dumps(layout))
+            partial = path.with_suffix(".tmp")
+            partial.write_text(json.dumps(layout))
+            partial.replace(path)
         elif json.loads(path.read_text()) != layout:
             raise ValueError(f"{path} describes {path.read_text()}, but rows {layout} are needed: delete the folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -41,17 +42,20 @@ def stratified_split(
     Raises
     ------
     ValueError
-        When the lengths differ or a share is not positive.
+        When the lengths differ, a share is not positive, or a label is negative.
 
     Examples
     --------
     >>> stratified_split([[0], [0], [1], [1]], {"train": 1, "test": 1}, seed=0, groups=list("abcd"))
-    ['train', 'test', 'test', 'train']
+    ['test', 'train', 'train', 'test']
     """
     if len(labels) != len(groups):
         raise ValueError(f"there are {len(labels)} label lists but {len(groups)} groups")
-    if not fractions or any(share <= 0 for share in fractions.values()):
+    if not fractions or not all(0 < share < math.inf for share in fractions.values()):
         raise ValueError(f"every share must be above 0, found {dict(fractions)}")
+    lowest = min((label for found in labels for label in found), default=0)
+    if lowest < 0:
+        raise ValueError(f"label numbers count from 0, but one is {lowest}")
     names = list(fractions)
     shares = np.array(list(fractions.values()), float)
     shares /= shares.sum()

@@ -85,7 +85,8 @@ def mean_average_precision(truth: Array, scores: Array) -> Array:
 
 def _numpy(array: Array) -> npt.NDArray[Any]:
     if array_api_compat.is_torch_array(array):
-        return np.asarray(array.detach().cpu().numpy())
+        array = array.detach().cpu()
+        return np.asarray((array.double() if array.dtype.is_floating_point else array).numpy())
     return np.asarray(array)
 
 
@@ -99,9 +100,12 @@ def _average_precision(truth: npt.NDArray[Any], scores: npt.NDArray[Any]) -> npt
     truth = truth.astype(bool)
     values = np.full(truth.shape[1], np.nan)
     for label in np.flatnonzero(truth.any(axis=0)):
-        order = np.argsort(-scores[:, label], kind="stable")
-        ranked = scores[order, label]
-        ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # last sample of each distinct score
+        values_of_label = scores[:, label].astype(np.float64)
+        order = np.argsort(-values_of_label, kind="stable")
+        ranked = values_of_label[order]
+        ends = np.append(
+            np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1
+        )  # last sample of each distinct score
         hits = np.cumsum(truth[order, label])[ends]
         precision = hits / (ends + 1)
         recall = hits / hits[-1]

@@ -40,7 +40,7 @@ def rank(labels: Array, truth: Array | None = None) -> Ranking:
     Raises
     ------
     ValueError
-        When the arrays are not two-dimensional or their shapes differ.
+        When the arrays are not two-dimensional, their shapes differ, or a label is NaN.
 
     Examples
     --------
@@ -53,12 +53,14 @@ def rank(labels: Array, truth: Array | None = None) -> Ranking:
         raise ValueError(f"(N, L) labels are needed, found shape {tuple(labels.shape)}")
     if truth is not None and tuple(truth.shape) != tuple(labels.shape):
         raise ValueError(f"truth has shape {tuple(truth.shape)}, labels {tuple(labels.shape)}")
+    if bool((labels != labels).any()):
+        raise ValueError("a label is NaN: it has no rank")
     if array_api_compat.is_torch_array(labels):
         import torch
 
         order = torch.argsort(labels, dim=0, descending=True, stable=True)
         correct = None if truth is None else torch.gather(truth, 0, order) == 1
         return Ranking(order, torch.gather(labels, 0, order), correct)
-    rows = np.argsort(-labels, axis=0, kind="stable")
+    rows = np.argsort(-labels.astype(np.float64), axis=0, kind="stable")
     right = None if truth is None else np.take_along_axis(truth, rows, 0) == 1
     return Ranking(rows, np.take_along_axis(labels, rows, 0), right)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -40,6 +41,7 @@ def siblings(
     >>> siblings(triples, ["cat", "owl", "dog"])
     [[2], [], [0]]
     """
+    relations = {relations} if isinstance(relations, str) else relations
     numbers: dict[str, list[int]] = defaultdict(list)
     for number, label in enumerate(labels):
         name = label if isinstance(label, str) else label.uri
@@ -105,8 +107,8 @@ def relation_matrix(siblings: Sequence[Collection[int]], beta: float = 0.4) -> s
            [0.2, 0.8, 0. ],
            [0. , 0. , 1. ]])
     """
-    if not beta >= 0:
-        raise ValueError(f"beta must not be negative, found {beta}")
+    if not 0 <= beta < math.inf:
+        raise ValueError(f"beta must be a number of 0 or more, found {beta}")
     count = len(siblings)
     sizes = np.fromiter((len(group) for group in siblings), np.int64, count=count)
     rows = np.fromiter((m for group in siblings for m in group), np.int64, count=int(sizes.sum()))

@@ -62,8 +62,13 @@ def read_triples(path: str | os.PathLike[str]) -> list[Triple]:
     return triples
 
 
-def write_triples(path: str | os.PathLike[str], triples: Iterable[Triple]) -> None:
-    """Write triples as N-Triples, atomically; all three names must be IRIs.
+def write_triples(path: str | os.PathLike[str], triples: Iterable[tuple[str, str, str]]) -> None:
+    """Write triples as N-Triples, atomically; names are IRIs, `u` and `v` may be blank nodes (``_:name``).
+
+    Raises
+    ------
+    ValueError
+        When a name is no IRI; the message names it.
 
     Examples
     --------
@@ -74,10 +79,7 @@ def write_triples(path: str | os.PathLike[str], triples: Iterable[Triple]) -> No
     '<urn:rabbit> <urn:class> <urn:mammal> .\\n'
     """
     path = Path(path)
-    quads = [
-        pyoxigraph.Triple(pyoxigraph.NamedNode(t.v), pyoxigraph.NamedNode(t.r), pyoxigraph.NamedNode(t.u))
-        for t in triples
-    ]
+    quads = [pyoxigraph.Triple(_node(v), pyoxigraph.NamedNode(_iri(r)), _node(u)) for u, v, r in triples]
     data = pyoxigraph.serialize(quads, format=pyoxigraph.RdfFormat.N_TRIPLES)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     partial.write_bytes(data or b"")
@@ -86,3 +88,14 @@ def write_triples(path: str | os.PathLike[str], triples: Iterable[Triple]) -> No
 
 def _name(node: object) -> str:
     return node.value if isinstance(node, pyoxigraph.NamedNode) else str(node)
+
+
+def _node(name: str) -> pyoxigraph.NamedNode | pyoxigraph.BlankNode:
+    return pyoxigraph.BlankNode(name[2:]) if name.startswith("_:") else pyoxigraph.NamedNode(_iri(name))
+
+
+def _iri(name: str) -> str:
+    try:
+        return pyoxigraph.NamedNode(name).value
+    except ValueError as error:
+        raise ValueError(f"{name!r} is no IRI, such as http://dbpedia.org/resource/Rabbit or urn:rabbit") from error

@@ -46,7 +46,9 @@ def sample_order(seed: int, epoch: int, count: int, length: int | None = None) -
     >>> sorted(sample_order(seed=1, epoch=2, count=2, length=4).tolist())
     [0, 0, 1, 1]
     """
+    if count < 1:
+        raise ValueError("there is no sample to order")
     length = count if length is None else length
     generator = np.random.Generator(np.random.Philox(derive_seed(seed, "order", epoch)))
-    rounds = [generator.permutation(count) for _ in range(-(-length // count))]
+    rounds = [generator.permutation(count) for _ in range(max(1, -(-length // count)))]
     return np.concatenate(rounds)[:length]
