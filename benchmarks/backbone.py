@@ -38,7 +38,7 @@ def main() -> None:
     fast, slow = (statistics.median(values) for values in zip(*pairs, strict=True))
     ratio = statistics.median(one / other for one, other in pairs)
     print(
-        f"{torch.get_num_threads()} threads, {SIZE} px: ONNX Runtime {fast:.0f} images/s, PyTorch {slow:.0f}, ratio {ratio:.1f}"
+        f"{torch.get_num_threads()} threads, {SIZE} px, images/s: ONNX {fast:.0f}, PyTorch {slow:.0f}, ratio {ratio:.1f}"
     )
 
 

@@ -160,7 +160,7 @@ def test_a_classifier_is_saved_and_loaded_and_mixes_by_the_geometric_mean(tmp_pa
         loaded = load_classifier(tmp_path / "model")
         assert loaded.labels == ("cat", "dog")
         assert torch.equal(loaded(batch), classifier(batch))
-    with pytest.raises(FileNotFoundError, match="model.json"):
+    with pytest.raises(FileNotFoundError, match=r"model\.json"):
         load_classifier(tmp_path)
 
 
