@@ -37,9 +37,8 @@ def main() -> None:
         pairs = [(rate(onnx, images), rate(eager, images)) for _ in range(ROUNDS)]
     fast, slow = (statistics.median(values) for values in zip(*pairs, strict=True))
     ratio = statistics.median(one / other for one, other in pairs)
-    print(
-        f"{torch.get_num_threads()} threads, {SIZE} px, images/s: ONNX {fast:.0f}, PyTorch {slow:.0f}, ratio {ratio:.1f}"
-    )
+    threads = torch.get_num_threads()
+    print(f"{threads} threads, {SIZE} px, images/s: ONNX {fast:.0f}, PyTorch {slow:.0f}, ratio {ratio:.1f}")
 
 
 if __name__ == "__main__":

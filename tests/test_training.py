@@ -16,6 +16,7 @@ from labelhedge.models import (
     save_classifier,
 )
 from labelhedge.models.backbones import TorchBackbone
+from labelhedge.models.frozen import UniformDropout
 from labelhedge.training import Inputs, Predictor, TrainingSettings, derive_seed, train
 from labelhedge.training.loop import multi_label_loss
 
@@ -145,6 +146,17 @@ def test_augmentation_flips_and_shifts_whole_images_and_follows_from_its_generat
     assert bool((up | down).all())
     assert 16 < int(down.sum()) < 48
     assert plain.min() - 1e-6 <= first.min() <= first.max() <= plain.max() + 1e-6
+
+
+def test_dropout_of_the_head_zeroes_a_share_and_keeps_the_mean():
+    dropout = UniformDropout(0.3)
+    torch.manual_seed(0)
+    batch = torch.ones(200, 500)
+    dropped = dropout(batch)
+    assert set(dropped.unique().tolist()) == {0.0, pytest.approx(1 / 0.7)}
+    assert float((dropped == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
+    assert float(dropped.mean()) == pytest.approx(1.0, abs=0.02)
+    assert torch.equal(dropout.eval()(batch), batch)
 
 
 def test_a_classifier_is_saved_and_loaded_and_mixes_by_the_geometric_mean(tmp_path):
