@@ -178,7 +178,7 @@ def test_every_observed_label_has_evidence_and_the_other_way_round(corpus, rows)
 def test_evidence_follows_from_the_words_by_the_rules_of_the_script(rows):
     for row in rows:
         texts = [
-            text.title_words(row["title"], row["creator"]),
+            text.title_words(row["title"]),
             text.file_words(row["file_name"], row["creator"]),
         ]
         texts += [text.words(keyword) for keyword in row["keywords"]]
@@ -276,7 +276,7 @@ def test_words(given, found):
     ],
 )
 def test_a_title_loses_the_prefix_of_the_uploading_tool(title, found):
-    assert text.title_words(title, "Jane Doe") == found
+    assert text.title_words(title) == found
 
 
 @pytest.mark.parametrize(

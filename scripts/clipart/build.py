@@ -199,7 +199,7 @@ def build(archive: Path, wordnet: Path, target: Path) -> None:
     )
     for drawing in drawings:
         kept = informative_keywords(drawing.keywords, drawing.creator, folders)
-        texts = [title_words(drawing.title, drawing.creator), file_words(drawing.stem, drawing.creator)]
+        texts = [title_words(drawing.title), file_words(drawing.stem, drawing.creator)]
         drawing.evidence = link(texts + [words(keyword) for keyword in kept], nouns, labels_of)
         drawing.keywords = kept
 

@@ -36,7 +36,7 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z]+", text.lower())
 
 
-def title_words(title: str, creator: str) -> list[str]:
+def title_words(title: str) -> list[str]:
     """Words of a title, without the "Clipart by <creator> -" that an uploading tool put before it."""
     return words(re.sub(r"^\s*clip\s*art by .*? - ", "", title, flags=re.I))
 

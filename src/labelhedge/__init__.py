@@ -3,7 +3,7 @@
     import labelhedge as lh
 
     results = lh.run(lh.Recipe(corpus="clipart", seeds=3))
-    print(results.table())
+    print(results)
 
 Public names are loaded when they are first used, so that importing the package is quick.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -28,10 +28,11 @@ RunArgument = Annotated[Path, typer.Argument(help="The folder of a finished run,
 def demo(
     out: Annotated[str, typer.Option(help="Folder for the results.", metavar="FOLDER")] = "runs/demo",
     seeds: SeedsOption = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Reuse the fits of an earlier demo.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Reuse what a finished demo has trained.")] = False,
 ) -> None:
     """Train every method on 2,000 drawings with real label noise, and draw the report."""
-    _run({"corpus": "clipart", "out": out, "seeds": _seeds(seeds)}, recipe=None, fresh=not resume)
+    finished = (Path(out) / "results.json").exists()  # one that was stopped goes on
+    _run({"corpus": "clipart", "out": out, "seeds": _seeds(seeds)}, recipe=None, fresh=finished and not resume)
 
 
 @app.command(epilog="Example: labelhedge run --corpus my-corpus --methods noisy,distill --seeds 5 --out runs/a")
@@ -78,16 +79,22 @@ def rank(
     count: Annotated[int, typer.Option(min=1, help="How many samples.")] = 20,
 ) -> None:
     """List the training samples whose labels look most wrong."""
+    from rich.markup import escape
     from rich.table import Table
 
-    from labelhedge.corpus import Corpus
     from labelhedge.report import rank_suspects
     from labelhedge.results import Results
 
-    names = [item.name for item in Corpus.open(Results.load(run).recipe["corpus"]).labels]
+    names = list(Results.load(run).results[0].average_precision)
     table = Table("sample", "label", "perhaps", "pseudo label", "suspicion")
     for suspect in rank_suspects(run, names, method=method, label=label, count=count):
-        table.add_row(suspect.id, suspect.label, suspect.fault, f"{suspect.pseudo:.2f}", f"{suspect.suspicion:.2f}")
+        table.add_row(
+            escape(suspect.id),
+            escape(suspect.label),
+            suspect.fault,
+            f"{suspect.pseudo:.2f}",
+            f"{suspect.suspicion:.2f}",
+        )
     _print(table)
 
 
@@ -135,13 +142,11 @@ def corpus_check(corpus: CorpusArgument) -> None:
 
 def main() -> None:
     """Run the command line; what the user can mend is said in a line and not as a traceback."""
+    from labelhedge.errors import LabelhedgeError
+
     try:
         app()
-    except KeyboardInterrupt:
-        _fail("stopped; the same command goes on where this one was", status=130)
-    except (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError) as error:
-        if not _is_for_the_user(error):
-            raise
+    except (LabelhedgeError, OSError, ModuleNotFoundError, FloatingPointError) as error:
         _fail(str(error), status=2)
 
 
@@ -151,7 +156,10 @@ def _run(settings: dict[str, Any], recipe: Path | None, *, fresh: bool) -> None:
 
     given = _given(**settings) or {}
     chosen = Recipe.load(recipe, **given) if recipe else Recipe(**given)
-    results = run_recipe(chosen, progress=_interactive(), fresh=fresh)
+    try:
+        results = run_recipe(chosen, progress=_interactive(), fresh=fresh)
+    except KeyboardInterrupt:
+        _fail("stopped; the same command goes on where this one was", status=130)
     _print(results.table())
     _print(f"report: {Path(results.recipe['out']) / 'report.html'}")
 
@@ -167,26 +175,20 @@ def _seeds(text: str | None) -> Any:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def _is_for_the_user(error: BaseException) -> bool:
-    """Whether the error was raised by labelhedge on purpose, and not by a library underneath."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    module = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
-    return str(module).startswith("labelhedge.") or isinstance(error, FileNotFoundError)
-
-
 def _interactive() -> bool:
     return sys.stderr.isatty() or sys.stdout.isatty()
 
 
 def _print(what: Any) -> None:
+    if isinstance(what, str):
+        print(what)
+        return
     from rich.console import Console
 
     Console().print(what, highlight=False)
 
 
-def _fail(message: str, *, status: int) -> None:
+def _fail(message: str, *, status: int) -> NoReturn:
     print(f"labelhedge: {message}", file=sys.stderr)
     raise SystemExit(status)
 

@@ -66,9 +66,12 @@ def run(recipe: Recipe, *, progress: bool = False, fresh: bool = False) -> Resul
     Raises
     ------
     CorpusError, RecipeError
-        When the corpus or the recipe is at fault; nothing has been trained then.
+        When the corpus or the recipe is at fault, or another run is writing to the folder.
     """
     from labelhedge.progress import RunProgress
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RecipeError("a run uses one process: start it without torchrun or accelerate launch")
 
     corpus = Corpus.open(recipe.corpus, progress=progress)
     recipe = resolve(recipe, corpus)
@@ -78,9 +81,7 @@ def run(recipe: Recipe, *, progress: bool = False, fresh: bool = False) -> Resul
     try:
         with filelock.FileLock(folder / ".lock", timeout=0):
             if fresh:
-                shutil.rmtree(folder / "fits", ignore_errors=True)
-            (folder / "recipe.yaml").write_text(recipe.dump(), encoding="utf-8")
-            (folder / "environment.json").write_text(json.dumps(environment(), indent=1), encoding="utf-8")
+                _forget(folder)
             store = prepare_inputs(
                 corpus.images, corpus.samples.digests, recipe.network, cache_folder(), progress=progress
             )
@@ -98,26 +99,37 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
     Raises
     ------
     RecipeError
-        When a method needs a graph that the corpus lacks.
+        When a method needs a graph or a clean set that the corpus lacks, or dev or test has no positive.
     CorpusError
         When dev or test has no verified labels, or `upper-bound` is asked for and hidden labels are not known.
     """
     for split in ("dev", "test"):
-        corpus.evaluation_view(split)
+        if not corpus.evaluation_view(split).truth.nnz:
+            raise RecipeError(
+                f"no label has a positive among the checked samples of {split}: there is nothing to measure"
+            )
+    trusted = int(corpus.samples.trusted.sum())
     every_label_known = bool(corpus.samples.checked[corpus.rows("train")].all())
     if recipe.methods is None:
-        fits = {
+        possible = {
             name: method()
             for name, method in METHODS.items()
-            if (corpus.graph_path or not method.needs_graph) and (every_label_known or not method.sees_truth)
+            if (corpus.graph_path or not method.needs_graph)
+            and (every_label_known or not method.sees_truth)
+            and (trusted > 1 or "clean" not in (name, *method().needs))
         }
-        recipe = recipe.model_copy(update={"methods": order_methods(fits)})
+        recipe = recipe.model_copy(update={"methods": order_methods(possible)})
     assert recipe.methods is not None
     for name, method in recipe.methods.items():
         if method.needs_graph and corpus.graph_path is None:
             raise RecipeError(f"methods.{name} needs label relations, but the corpus has no graph.nt: leave it out")
         if method.sees_truth:
             corpus.oracle_view()
+        if name == "clean" and trusted < 2:
+            raise RecipeError(
+                f"methods.{name} needs a clean set, and {trusted} training samples are trusted: check some, fill in "
+                "'verified', set 'trusted', or run only methods that need none (noisy)"
+            )
     out = recipe.out or str(Path("runs") / corpus.name)
     return recipe.model_copy(update={"out": out, "corpus": str(recipe.corpus)})
 
@@ -162,7 +174,8 @@ class Experiment:
             "seed": seed,
             "train": view.fingerprint(),
             "dev": dev.fingerprint(),
-            "labels": [label.id for label in self.corpus.labels],
+            "labels": [label.model_dump() for label in self.corpus.labels],
+            "inputs": self.store.name,
             "graph": _file_hash(self.corpus.graph_path) if method.needs_graph else None,
             "needs": {need: fitted[need].folder.name for need in method.needs},
         }
@@ -190,8 +203,6 @@ class Experiment:
         """Average precisions of a fit on test."""
         values = average_precision(test.truth, fit.scores(test))
         scored = values[~np.isnan(values)]
-        if not len(scored):
-            raise RecipeError("no label has a positive in the test split: there is nothing to measure")
         names = [label.name for label in self.corpus.labels]
         return Result(
             method=name,
@@ -219,9 +230,22 @@ class Experiment:
             for name in self.recipe.methods
         }
         write_labels(self.folder / "labels.parquet", self.corpus, {k: v for k, v in pseudo.items() if v})
+        for path in (self.folder / "models").iterdir():  # of an earlier recipe
+            if path.name not in self.recipe.methods and (path / "model.json").exists():
+                shutil.rmtree(path)
+        (self.folder / "recipe.yaml").write_text(self.recipe.dump(), encoding="utf-8")
+        (self.folder / "environment.json").write_text(json.dumps(environment(), indent=1), encoding="utf-8")
         results.save(self.folder)
         self.bars.note("drawing the report")
         write_report(self.folder, self.corpus)
+
+
+def _forget(folder: Path) -> None:
+    """Remove the fits and results of an earlier run, and nothing else."""
+    (folder / "results.json").unlink(missing_ok=True)
+    for path in (folder / "fits").glob("*"):
+        if (path / "fit.json").exists() or (path / "checkpoint.pt").exists():
+            shutil.rmtree(path)
 
 
 def environment() -> dict[str, Any]:

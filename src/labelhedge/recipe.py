@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,12 +27,13 @@ from pydantic import (
     model_validator,
 )
 
+from labelhedge.errors import LabelhedgeError
 from labelhedge.methods import METHODS, Method
 from labelhedge.models import FrozenSettings, NetworkSettings
 from labelhedge.training import TrainingSettings
 
 
-class RecipeError(ValueError):
+class RecipeError(LabelhedgeError):
     """A recipe that cannot be run; the message names the setting, what was found, and what to do."""
 
 
@@ -101,6 +103,11 @@ class Recipe(BaseModel):
         """The whole recipe as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
+    @field_validator("network", mode="before")
+    @classmethod
+    def _frozen_by_default(cls, value: Any) -> Any:
+        return {"kind": "frozen", **value} if isinstance(value, Mapping) else value
+
     @field_validator("seeds", mode="before")
     @classmethod
     def _count_or_list(cls, value: Any) -> Any:
@@ -161,6 +168,8 @@ def order_methods(methods: Mapping[str, Method]) -> dict[str, Method]:
 
 
 def _build_method(name: Any, settings: Any) -> Method:
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(f"methods.{name}: a name is made of letters, digits, dots, dashes and underscores")
     if isinstance(settings, Method):
         return settings
     settings = dict(settings or {}) if isinstance(settings, Mapping | None) else settings

@@ -48,7 +48,6 @@ class Summary(NamedTuple):
     dev_mean: float
     weight: float | None
     seconds: float
-    networks: int
 
 
 class Results(BaseModel):
@@ -116,8 +115,16 @@ class Results(BaseModel):
                 dev_mean=fmean(result.dev_map for result in results),
                 weight=fmean(weights) if weights else None,
                 seconds=fmean(result.seconds for result in results),
-                networks=2 if self.recipe["methods"].get(method, {}).get("method") == "ensemble" else 1,
             )
+
+    def __str__(self) -> str:
+        """The summary as text."""
+        from rich.console import Console
+
+        console = Console(width=100)
+        with console.capture() as capture:
+            console.print(self.table())
+        return capture.get().rstrip()
 
     def table(self) -> Table:
         """The summary as a table for the terminal: mAP in percent."""

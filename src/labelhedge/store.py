@@ -21,6 +21,8 @@ import filelock
 import numpy as np
 import numpy.typing as npt
 
+from labelhedge.errors import LabelhedgeError
+
 DIGEST_BYTES = 16
 
 
@@ -111,4 +113,6 @@ class RowStore:
             partial.write_text(json.dumps(layout))
             partial.replace(path)
         elif json.loads(path.read_text()) != layout:
-            raise ValueError(f"{path} describes {path.read_text()}, but rows {layout} are needed: delete the folder")
+            raise LabelhedgeError(
+                f"{path} describes {path.read_text()}, but rows {layout} are needed: delete the folder"
+            )

@@ -79,10 +79,10 @@ class Description:
 
 
 def describe(info: CorpusInfo, samples: Samples) -> Description:
-    """Count what a corpus holds; observed labels are judged on every checked sample whose labels were not set from it.
+    """Count what a corpus holds; observed labels are judged on every checked sample.
 
     A trusted sample whose observed labels were copied from the verified ones says nothing about the noise, but
-    cannot be told from one that was labelled rightly: all checked samples count.
+    cannot be told from one that was labelled rightly, so it counts too.
     """
     checked = samples.checked
     observed, verified = samples.observed[checked], samples.verified[checked]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from labelhedge.errors import LabelhedgeError
 
-class CorpusError(ValueError):
+
+class CorpusError(LabelhedgeError):
     """A corpus on disk is not as section 3 of the design says.
 
     Attributes

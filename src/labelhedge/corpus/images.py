@@ -19,6 +19,8 @@ from labelhedge.corpus.errors import CorpusError
 from labelhedge.store import DIGEST_BYTES
 
 _BATCH = 1024
+DECODING_VERSION = 1
+"""To be raised whenever `decode` gives other pixels: what was made of the old ones is then made again."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def decode(data: bytes, size: int) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             opened.draft("RGB", (size, size))
-            image = _on_white(ImageOps.exif_transpose(opened))
+            image = upright_on_white(opened)
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise ValueError(f"the image is unreadable ({_plain(error)})") from error
     scale = size / max(image.size)
@@ -161,7 +163,9 @@ def decode_all(images: Iterable[tuple[int, bytes]], size: int, reader: ImageRead
             raise CorpusError(file, str(error), "replace the image or remove the row", row=place) from error
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def upright_on_white(image: Image.Image) -> Image.Image:
+    """An image as RGB: turned as its EXIF data say, transparent parts white, 16 bits of grey brought to 8."""
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16 bits of grey
         image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
     if "transparency" in image.info:

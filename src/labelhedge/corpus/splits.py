@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -59,17 +59,20 @@ def stratified_split(
     names = list(fractions)
     shares = np.array(list(fractions.values()), float)
     shares /= shares.sum()
-    counts = _count(labels, groups)
-    totals = np.sum(list(counts.values()), axis=0) if counts else np.zeros(1)
+    width = 3 + max((label for found in labels for label in found), default=-1)  # labels, background, all
+    counts = {group: (places % width, numbers) for group, (places, numbers) in _count(labels, groups).items()}
+    totals = np.zeros(width)
+    for places, numbers in counts.values():
+        totals[places] += numbers
     lacking = shares[:, None] * totals  # (splits, labels + background + all)
-    order = sorted(counts, key=lambda group: (-counts[group][-1], _shuffle(seed, group)))
+    order = sorted(counts, key=lambda group: (-counts[group][1][-1], _shuffle(seed, group)))
     assigned: dict[str, str] = {}
     remaining = totals.copy()
     while len(assigned) < len(counts):
         open_labels = np.flatnonzero(remaining[:-1] > 0)
         label = int(open_labels[np.argmin(remaining[open_labels])])
         for group in order:
-            if group in assigned or not counts[group][label]:
+            if group in assigned or label not in counts[group][0]:
                 continue
             best = max(
                 range(len(names)),
@@ -80,20 +83,25 @@ def stratified_split(
                 ),
             )
             assigned[group] = names[best]
-            lacking[best] -= counts[group]
-            remaining -= counts[group]
+            places, numbers = counts[group]
+            lacking[best, places] -= numbers
+            remaining[places] -= numbers
     return [assigned[group] for group in groups]
 
 
-def _count(labels: Sequence[Sequence[int]], groups: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
-    width = 1 + max((max(found, default=-1) for found in labels), default=-1)
-    counts: dict[str, npt.NDArray[np.float64]] = defaultdict(lambda: np.zeros(width + 2))
+def _count(
+    labels: Sequence[Sequence[int]], groups: Sequence[str]
+) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
+    """For each group, where it has samples and how many: labels by number, then -2 for background, -1 for all."""
+    counts: dict[str, Counter[int]] = defaultdict(Counter)
     for found, group in zip(labels, groups, strict=True):
-        for label in found:
-            counts[group][label] += 1
-        counts[group][width] += not len(found)  # background
+        counts[group].update(found if len(found) else (-2,))
         counts[group][-1] += 1
-    return counts
+    return {
+        group: (np.array(ordered, np.int64), np.array([count[place] for place in ordered], float))
+        for group, count in counts.items()
+        for ordered in [[*sorted(set(count) - {-1}), -1]]
+    }
 
 
 def _shuffle(seed: int, name: str) -> bytes:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from labelhedge.errors import LabelhedgeError
+
 
 def siblings(
     triples: Iterable[tuple[str, str, str]], labels: Sequence[Any], relations: Collection[str] | None = None
@@ -55,7 +57,7 @@ def siblings(
             groups[u, r].update(numbers.get(v, ()))
     unknown = [name for name in relations or () if name not in seen and name not in map(_local, seen)]
     if unknown:
-        raise ValueError(
+        raise LabelhedgeError(
             f"no triple has the relation {unknown[0]!r}; the graph has: {', '.join(sorted(map(_local, seen)))}"
         )
     found: list[set[int]] = [set() for _ in labels]

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import pyoxigraph
 
+from labelhedge.errors import LabelhedgeError
+
 
 class Triple(NamedTuple):
     """ "u is the r of v": `u` the entity (an IRI), `v` the label's own IRI, `r` the relation's IRI."""
@@ -58,7 +60,9 @@ def read_triples(path: str | os.PathLike[str]) -> list[Triple]:
                 if isinstance(quad.object, pyoxigraph.NamedNode | pyoxigraph.BlankNode):
                     triples.append(Triple(_name(quad.object), _name(quad.subject), quad.predicate.value))
         except SyntaxError as error:
-            raise ValueError(f"{path}, line {error.lineno}: not N-Triples ({error.msg}); correct the line") from error
+            raise LabelhedgeError(
+                f"{path}, line {error.lineno}: not N-Triples ({error.msg}); correct the line"
+            ) from error
     return triples
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 
+from labelhedge.errors import LabelhedgeError
 from labelhedge.labels import heuristic_weight, optimal_weight, risk
 from labelhedge.training import Fit, Task
 
@@ -91,7 +92,7 @@ class Weight(RootModel[float | str]):
         truth = task.dev.truth.astype(np.float32)
         risk_observed = float(risk(task.dev.observed.astype(np.float32), truth))
         if risk_observed == 0:
-            raise ValueError(
+            raise LabelhedgeError(
                 "weight 'risk' measures the noise on dev, but there every observed label is right: "
                 "keep dev's noisy labels in 'observed', or choose 'paper', 'mirrored' or a number"
             )

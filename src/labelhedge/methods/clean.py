@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from labelhedge.errors import LabelhedgeError
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task
 
@@ -20,7 +21,7 @@ class BaselineClean(Method):
         """Train on trusted samples only."""
         trusted = np.flatnonzero(task.train.trusted)
         if len(trusted) < 2:
-            raise ValueError(
+            raise LabelhedgeError(
                 f"the clean set has {len(trusted)} samples: check some training samples, fill in their 'verified' "
                 "labels and set 'trusted', or run only methods that need no clean set (noisy)"
             )

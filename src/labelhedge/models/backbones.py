@@ -27,11 +27,12 @@ FEATURE_SIZES = {"efficientnet-lite0": 1280}
 """Features per image, by backbone."""
 
 _WEIGHTS = "57934424"  # first digits of the weight file's SHA-256, part of its name
+_VERSION = 1  # to be raised whenever `_PooledFeatures` gives other numbers
 
 
 def feature_key(name: str, image_size: int) -> str:
-    """A name that changes whenever the features of an image would."""
-    return f"{name}-{_WEIGHTS}-{image_size}"
+    """A name that changes whenever the features of the same pixels would, up to rounding."""
+    return f"{name}-{_WEIGHTS}-{image_size}-v{_VERSION}"
 
 
 class Backbone(Protocol):
@@ -94,7 +95,10 @@ class TorchBackbone:
 
 @dataclass
 class OnnxBackbone:
-    """Features through ONNX Runtime: the same numbers up to rounding, about three times faster on a CPU."""
+    """Features through ONNX Runtime: the same numbers up to rounding, several times faster on a CPU.
+
+    `benchmarks/backbone.py` measures how much.
+    """
 
     backbone: str
     image_size: int

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from labelhedge.errors import LabelhedgeError
 from labelhedge.models.alexnet import AlexNetSettings
 from labelhedge.models.frozen import FrozenSettings
 
@@ -84,7 +85,7 @@ def load_classifier(folder: str | os.PathLike[str]) -> Classifier:
         raise FileNotFoundError(f"{path} holds no model.json: name a folder such as runs/demo/models/distill")
     description = json.loads((path / "model.json").read_text())
     if description["format_version"] != FORMAT_VERSION:
-        raise ValueError(
+        raise LabelhedgeError(
             f"{path}: the model's format is {description['format_version']}, {FORMAT_VERSION} is read here"
         )
     adapter: TypeAdapter[FrozenSettings | AlexNetSettings] = TypeAdapter(FrozenSettings | AlexNetSettings)

@@ -16,11 +16,13 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from labelhedge.corpus import Corpus
+from labelhedge.corpus.images import upright_on_white
 from labelhedge.evaluation import rank
 
 SHOWN = 8  # images per row
 LABELS = 40  # at most, those with most doubtful labels
 THUMBNAIL = 112  # pixels
+STRIP = 400  # steps
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,13 @@ def draw_gallery(run: Path, corpus: Corpus, method: str) -> Gallery:
     observed = corpus.samples.observed[rows].toarray().astype(bool)
     truth = corpus.samples.verified[rows].toarray().astype(bool)
     checked = corpus.samples.checked[rows]
-    order = rank(pseudo).order
 
     doubtful = np.where(observed, 1 - pseudo, 0).sum(axis=0)
     chosen = np.argsort(-doubtful, kind="stable")[:LABELS]
+    order: dict[int, npt.NDArray[np.int64]] = {}
     picks: dict[int, tuple[list[int], list[int], list[int]]] = {}
     for label in chosen:
-        ranked = order[:, label]
+        ranked = order[int(label)] = rank(pseudo[:, [label]]).order[:, 0]
         carries, lacks = ranked[observed[ranked, label]], ranked[~observed[ranked, label]]
         believed = carries[:SHOWN]
         doubted = carries[max(SHOWN, len(carries) - SHOWN) :][::-1]
@@ -95,7 +97,7 @@ def draw_gallery(run: Path, corpus: Corpus, method: str) -> Gallery:
 
     shown = []
     for label, (believed_rows, doubted_rows, missing_rows) in picks.items():
-        ranked = order[:, label]
+        ranked = order[label]
         carries = ranked[observed[ranked, label]]
         right = [bool(truth[row, label]) if checked[row] else None for row in carries]
         shown.append(
@@ -106,7 +108,7 @@ def draw_gallery(run: Path, corpus: Corpus, method: str) -> Gallery:
                 believed=draw(believed_rows, label),
                 doubted=draw(doubted_rows, label),
                 missing=draw(missing_rows, label),
-                strip=list(enumerate(right)),
+                strip=_strip(right),
             )
         )
     known = observed & checked[:, None]
@@ -121,6 +123,13 @@ def draw_gallery(run: Path, corpus: Corpus, method: str) -> Gallery:
         believed_wrong=float((~correct[ranked[:fifth]]).mean()) if fifth else None,
         doubted_wrong=float((~correct[ranked[-fifth:]]).mean()) if fifth else None,
     )
+
+
+def _strip(right: list[bool | None]) -> list[tuple[int, bool | None]]:
+    """Right or wrong along the ranking, in at most `STRIP` steps of equal length, each by its majority."""
+    step = -(-len(right) // STRIP)
+    parts = [right[start : start + step] for start in range(0, len(right), max(step, 1))]
+    return [(place, max(part, key=part.count)) for place, part in enumerate(parts)]
 
 
 class _Pictures:
@@ -176,7 +185,7 @@ def _data_uri(data: bytes) -> str:
         if max(opened.size) <= 128 and opened.format in ("WEBP", "JPEG", "PNG"):
             kind = str(opened.format).lower()
         else:
-            image = opened.convert("RGB")
+            image = upright_on_white(opened)
             image.thumbnail((THUMBNAIL, THUMBNAIL))
             buffer = io.BytesIO()
             image.save(buffer, "WEBP", quality=75)

@@ -12,12 +12,13 @@ from statistics import fmean
 import jinja2
 
 from labelhedge.corpus import Corpus
+from labelhedge.errors import LabelhedgeError
 from labelhedge.report.gallery import Gallery, draw_gallery
 from labelhedge.results import Results, Summary, percent
 
 DESCRIPTIONS = {
     "clean": "trained on the checked images alone; the teacher of the methods that hedge",
-    "noisy": "trained on all images, with the labels as they stand",
+    "noisy": "trained on all images: checked labels where there are any, noisy ones elsewhere",
     "distill": "labels hedged with the teacher's predictions (Eq. 4 of the paper)",
     "guided": "the teacher's predictions first pass along the label graph (Eq. 13)",
     "ensemble": "clean and noisy together: two networks at prediction time",
@@ -58,7 +59,7 @@ def write_report(run: Path, corpus: Corpus) -> Path:
     """
     results = Results.load(run)
     if results.corpus["hash"] != corpus.hash:
-        raise ValueError(f"{run} was made with another state of the corpus {corpus.name}: run it again")
+        raise LabelhedgeError(f"{run} was made with another state of the corpus {corpus.name}: run it again")
     summaries = list(results.summaries())
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("labelhedge.report"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -66,6 +67,7 @@ def write_report(run: Path, corpus: Corpus) -> Path:
     environment.globals.update(percent=percent)
     page = environment.get_template("report.html").render(
         corpus=corpus.describe(),
+        measured=len(corpus.evaluation_view("test")),
         results=results,
         summaries=summaries,
         descriptions=DESCRIPTIONS,

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labelhedge.corpus import Corpus
+from labelhedge.errors import LabelhedgeError
 
 _BATCH = 8192
 
@@ -107,11 +108,11 @@ def rank_suspects(
     table = pq.read_table(path)
     methods = list(dict.fromkeys(table.column("method").to_pylist()))
     if not methods:
-        raise ValueError(f"{path} is empty: no method of this run makes pseudo labels (distill and guided do)")
+        raise LabelhedgeError(f"{path} is empty: no method of this run makes pseudo labels (distill and guided do)")
     if method is not None and method not in methods:
-        raise ValueError(f"the run has no pseudo labels of {method!r}; it has those of: {', '.join(methods)}")
+        raise LabelhedgeError(f"the run has no pseudo labels of {method!r}; it has those of: {', '.join(methods)}")
     if label is not None and label not in labels:
-        raise ValueError(f"the corpus has no label {label!r}; it has: {', '.join(labels)}")
+        raise LabelhedgeError(f"the corpus has no label {label!r}; it has: {', '.join(labels)}")
     table = table.filter(pc.equal(table["method"], method or methods[0]))
     table = table.filter(pc.invert(table["trusted"]))
     pseudo = np.asarray(table["pseudo"].combine_chunks().flatten()).reshape(len(table), len(labels))

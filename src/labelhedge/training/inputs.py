@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from labelhedge.corpus.images import ImageReader, decode_all
+from labelhedge.corpus.images import DECODING_VERSION, ImageReader, decode_all
 from labelhedge.models import FrozenSettings, NetworkSettings, load_backbone
 from labelhedge.models.backbones import FEATURE_SIZES, feature_key
 from labelhedge.store import RowStore
@@ -46,6 +46,11 @@ class InputStore:
     """The inputs of a whole corpus, found by the identity of the image."""
 
     store: RowStore
+
+    @property
+    def name(self) -> str:
+        """What the inputs are and how they were made."""
+        return self.store.folder.name
 
     def select(self, digests: Sequence[bytes]) -> Inputs:
         """The inputs of the images with these identities, in that order."""
@@ -80,9 +85,11 @@ def prepare_inputs(
     size = settings.image_size
     if isinstance(settings, FrozenSettings):
         width = FEATURE_SIZES[settings.backbone]
-        store = RowStore(cache / "features" / feature_key(settings.backbone, size), (width,), "float16")
+        store = RowStore(
+            cache / "features" / f"{feature_key(settings.backbone, size)}-v{DECODING_VERSION}", (width,), "float16"
+        )
     else:
-        store = RowStore(cache / "images" / f"square-{size}", (size, size, 3), "uint8")
+        store = RowStore(cache / "images" / f"square-{size}-v{DECODING_VERSION}", (size, size, 3), "uint8")
     missing = store.missing(digests)
     if not missing:
         return InputStore(store)

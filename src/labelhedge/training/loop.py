@@ -3,7 +3,7 @@
     outcome = train(network, inputs, targets, dev_inputs, dev_truth, settings, seed=0)
 
 It can be stopped anywhere and goes on from its checkpoint to the same weights, bit for bit, because nothing random is
-a state (see `randomness`). Devices, mixed precision and several GPUs are Hugging Face Accelerate's.
+a state (see `randomness`). The device is chosen by Hugging Face Accelerate; a run uses one process.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from labelhedge.errors import LabelhedgeError
 from labelhedge.evaluation import mean_average_precision
 from labelhedge.training.inputs import Inputs
 from labelhedge.training.randomness import derive_seed, sample_order
@@ -103,10 +104,10 @@ def train(
         When there are fewer than two training samples, or bf16 is asked for on a CPU.
     """
     if len(inputs) < 2:
-        raise ValueError(f"at least two training samples are needed, found {len(inputs)}")
+        raise LabelhedgeError(f"at least two training samples are needed, found {len(inputs)}")
     accelerator = Accelerator()
     if settings.precision == "bf16" and accelerator.device.type == "cpu":
-        raise ValueError("training.precision bf16 needs a GPU; use float32 on a CPU")
+        raise LabelhedgeError("training.precision bf16 needs a GPU; use float32 on a CPU")
     optimizer = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
@@ -120,7 +121,7 @@ def train(
         losses = saved["losses"].to(accelerator.device)
 
     def save() -> None:
-        if checkpoint is not None and accelerator.is_main_process:
+        if checkpoint is not None:
             state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
             _save({**state, "outcome": vars(outcome), "step": step, "losses": losses}, checkpoint)
 
@@ -138,7 +139,6 @@ def train(
                 group["lr"] = settings.learning_rate * settings.decay ** (epoch // settings.decay_every)
             model.train()
         positions = order[batch * settings.batch_size : (batch + 1) * settings.batch_size]
-        positions = positions[accelerator.process_index :: accelerator.num_processes]
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(seed, "dropout", step))
             draws = torch.Generator().manual_seed(derive_seed(seed, "augmentation", step))
@@ -163,7 +163,7 @@ def train(
             save()
             last_saved = time.monotonic()
     network.load_state_dict(outcome.weights)
-    if checkpoint is not None and accelerator.is_main_process:
+    if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return outcome
 
@@ -188,7 +188,7 @@ def _close_epoch(
     truth: npt.NDArray[np.bool_],
     scores: npt.NDArray[np.float32],
 ) -> None:
-    if not np.isfinite(loss):
+    if not (np.isfinite(loss) and np.isfinite(scores).all()):
         raise FloatingPointError(f"the loss is {loss} in epoch {outcome.epochs + 1}: lower training.learning_rate")
     dev_map = float(mean_average_precision(truth, scores))
     outcome.epochs += 1

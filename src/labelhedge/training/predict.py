@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from labelhedge.corpus.images import decode
+from labelhedge.errors import LabelhedgeError
 from labelhedge.models import Classifier, FrozenSettings, load_backbone, load_classifier
 from labelhedge.training.cache import cache_folder
 
@@ -111,4 +112,4 @@ def _decode(image: str | os.PathLike[str] | bytes, size: int) -> npt.NDArray[np.
     try:
         return decode(Path(image).read_bytes(), size)
     except ValueError as error:
-        raise ValueError(f"{os.fspath(image)}: {error}") from error
+        raise LabelhedgeError(f"{os.fspath(image)}: {error}") from error

@@ -14,6 +14,7 @@ import torch
 
 from labelhedge.corpus import EvaluationView, Label, TrainingView
 from labelhedge.corpus.views import LabelSets
+from labelhedge.errors import LabelhedgeError
 from labelhedge.graph import read_triples, siblings
 from labelhedge.models import Classifier, NetworkSettings
 from labelhedge.training.fit import Fit
@@ -123,7 +124,9 @@ class Task:
             When the corpus has no graph.
         """
         if self.graph is None:
-            raise ValueError("the corpus has no graph.nt, so no label has siblings: leave out the methods that need it")
+            raise LabelhedgeError(
+                "the corpus has no graph.nt, so no label has siblings: leave out the methods that need it"
+            )
         return siblings(read_triples(self.graph), self.labels, relations)
 
     def train_model(
@@ -136,7 +139,7 @@ class Task:
         """Train the network on targets and return the best epoch on dev.
 
         An epoch is as many samples as the whole training set has, also where only some rows are trained on: every
-        method gets the same number of steps, and the schedule means the same to all.
+        method gets the same number of steps per epoch, and the schedule means the same to all.
 
         Parameters
         ----------
