@@ -2,7 +2,8 @@
 
     python benchmarks/backbone.py
 
-RESULT
+Result: ONNX Runtime 160 images/s, PyTorch 37, median ratio 4.3; under load 53 and 7, ratio 6.2.
+Machine: 2 cores without a GPU, two threads, PyTorch 2.13.0, ONNX Runtime 1.32.0, 2026-11-23; no seeds are involved.
 """
 
 from __future__ import annotations

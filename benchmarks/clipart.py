@@ -2,7 +2,21 @@
 
     python benchmarks/clipart.py --splits 10 --out runs/benchmark-clipart     # resumable; writes clipart.json there
 
-RESULT
+Machine: 2 cores without a GPU, one thread per process (OMP_NUM_THREADS=1), PyTorch 2.13.0, Python 3.11, 2026-11-23.
+Result (splits 100 to 109, test mAP in %, mean ± std over splits, differences paired by split):
+
+    method              test mAP     against noisy   better
+    clean               39.0 ± 1.1   -4.8 ± 1.8       0 of 10
+    noisy               43.8 ± 1.2
+    distill (paper)     46.0 ± 1.3   +2.2 ± 0.7      10 of 10
+    distill (mirrored)  45.8 ± 1.0   +2.0 ± 0.9      10 of 10
+    distill (risk)      45.9 ± 1.3   +2.0 ± 0.5      10 of 10
+    guided (β = 0.4)    45.4 ± 1.4   +1.6 ± 1.3       8 of 10
+    guided (β = 0.1)    46.1 ± 1.6   +2.3 ± 1.6      10 of 10
+    ensemble            44.4 ± 1.1   +0.6 ± 1.0       9 of 10
+    upper-bound         55.0 ± 2.5  +11.2 ± 1.7      10 of 10
+
+All numbers, by seed and label: docs/results/clipart.json.
 """
 
 from __future__ import annotations

@@ -846,12 +846,31 @@ def test_a_killed_writer_leaves_no_half_corpus(make_corpus, tmp_path, moment, ex
         assert lh.Corpus.open(target).name == "new"
     elif not existing:
         assert not target.exists()
-    elif moment == "os.rename 2":  # between two renamings: the old corpus is whole, if not at the target
-        assert old in {lh.Corpus.open(path.parent).hash for path in tmp_path.rglob("corpus.json")}
+    elif (
+        moment == "os.rename 2"
+    ):  # while pieces are exchanged the folder is no corpus, and the new one is whole beside it
+        assert not (target / "corpus.json").exists()
+        assert "new" in {lh.Corpus.open(path.parent).name for path in tmp_path.rglob("corpus.json")}
     else:
         assert lh.Corpus.open(target).hash == old
     lh.write_corpus(target, INFO, table_of(source), overwrite=True)
     assert lh.Corpus.open(target).name == "written"
+
+
+def test_writing_leaves_images_in_the_folder_alone(make_corpus, tmp_path):
+    source, target = make_corpus(tmp_path / "source"), tmp_path / "target"
+    table = table_of(source)
+    images = [{"bytes": None, "path": f"photos/{number}.png"} for number in range(len(table))]
+    (target / "photos").mkdir(parents=True)
+    for image, (_, data) in zip(images, lh.Corpus.open(source).images.read(), strict=True):
+        (target / image["path"]).write_bytes(data)
+    column = pa.array(images, table["image"].type)
+    table = table.set_column(table.column_names.index("image"), "image", column)
+    for overwrite in (False, True):
+        lh.write_corpus(target, INFO, table, overwrite=overwrite)
+        assert lh.Corpus.open(target).samples.digests == lh.Corpus.open(source).samples.digests
+    assert {path.name for path in target.iterdir()} == {"photos", "samples", "corpus.json"}
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 # --- Decoding ---

@@ -22,12 +22,15 @@ from labelhedge.methods import METHODS
         ({"methods": []}, r"at least one method"),
         ({"training": {"epoch": 3}}, r"training.epoch: .*did you mean 'epochs'"),
         ({"training": {"epochs": "many"}}, r"training.epochs: .*integer.*'many'"),
-        ({"network": {"kind": "resnet"}}, r"network: .*'frozen', 'alexnet-bn'"),
+        (
+            {"network": {"kind": "resnet"}},
+            r"network.kind: there is no network 'resnet'; there is: 'frozen', 'alexnet-bn'",
+        ),
         (
             {"network": {"kind": "alexnet-bn", "image_siz": 3}},
             r"network.image_siz: .*did you mean 'image_size'",
         ),
-        ({"seeds": 0}, r"seeds: .*at least 1"),
+        ({"seeds": 0}, r"seeds: at least one is needed"),
         ({"seeds": [1, 1]}, r"seeds: every seed must be listed once"),
         ({"seeds": "a"}, r"seeds: .*list"),
         ({"corpus": ""}, r"corpus: .*at least 1 character"),

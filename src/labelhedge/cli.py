@@ -157,7 +157,7 @@ def _run(settings: dict[str, Any], recipe: Path | None, *, fresh: bool) -> None:
     given = _given(**settings) or {}
     chosen = Recipe.load(recipe, **given) if recipe else Recipe(**given)
     try:
-        results = run_recipe(chosen, progress=_interactive(), fresh=fresh)
+        results = run_recipe(chosen, progress=True, fresh=fresh)
     except KeyboardInterrupt:
         _fail("stopped; the same command goes on where this one was", status=130)
     _print(results.table())

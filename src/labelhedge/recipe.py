@@ -198,6 +198,12 @@ def _explain(problem: Any, prefix: str = "", owner: type[BaseModel] = Recipe) ->
         return f"{name}: there is no such setting{_suggest(place[-1], known)}"
     if problem["type"] == "missing":
         return f"{name}: this setting is needed"
+    if problem["type"] == "union_tag_invalid":
+        return (
+            f"{name}.kind: there is no network {problem['ctx']['tag']!r}; there is: {problem['ctx']['expected_tags']}"
+        )
+    if problem["type"] == "too_short":
+        return f"{name}: at least one is needed"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error" and place == ["methods"]:
         return str(message)

@@ -132,7 +132,8 @@ class Results(BaseModel):
 
         seeds = max((len(self.of(method)) for method in self.methods), default=0)
         table = Table(
-            title=f"{self.corpus['name']}: test mAP in %, mean ± std over {seeds} seeds", title_justify="left"
+            title=f"{self.corpus['name']}: test mAP in %, mean ± std over {seeds} seed{'s' * (seeds != 1)}",
+            title_justify="left",
         )
         table.add_column("method")
         for heading in ("test mAP", "against noisy", "better", "dev mAP", "λ", "seconds"):

@@ -172,7 +172,15 @@ class Corpus:
         decoded = decode_all(self.images.read(), 32, self.images)
         for _ in track(decoded, "decoding images", total=count, disable=not progress, transient=True):
             pass
-        return f"{self.name}: {count:,} images decoded, {len(self.labels)} labels, nothing wrong"
+        lacks = [
+            f"{split} has no checked sample, and a run needs some"
+            for split in ("dev", "test")
+            if not self.samples.checked[self.rows(split)].any()
+        ]
+        if not self.samples.trusted.any():
+            lacks.append("no training sample is trusted, and all methods but 'noisy' need some")
+        remarks = "; ".join(lacks) or "nothing wrong"
+        return f"{self.name}: {count:,} images decoded, {len(self.labels)} labels, {remarks}"
 
     def extra(self, rows: npt.NDArray[np.int64]) -> pa.Table:
         """The columns that the format does not fix (titles, tags, licences …), for these rows."""

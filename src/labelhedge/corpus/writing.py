@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from labelhedge.corpus.schema import CorpusInfo
 
+_PIECES = ("corpus.json", "samples", "graph.nt")
 _LABELS = pa.list_(pa.int32())
 _TYPES = {
     "id": pa.string(),
@@ -33,7 +34,8 @@ def write_corpus(
 ) -> Path:
     """Write a corpus folder.
 
-    Everything is written under a temporary name beside the target, `corpus.json` last, then renamed.
+    Everything is written under a temporary name beside the target, then renamed, `corpus.json` last. A folder that is
+    there already, with the images for instance, keeps its other files.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def write_corpus(
     graph : str, optional
         Label relations in N-Triples, written as `graph.nt`.
     overwrite : bool
-        Replace a corpus that is there already.
+        Replace the corpus that is there already: `corpus.json`, `samples` and `graph.nt`, nothing else.
 
     Returns
     -------
@@ -55,15 +57,18 @@ def write_corpus(
     Raises
     ------
     FileExistsError
-        When something is there and `overwrite` is false, or what is there is no corpus.
+        When a corpus, or a piece of one, is there and `overwrite` is false.
     ValueError
         When a column of the format is missing or cannot be converted to its type.
     """
     target = Path(path)
-    if target.exists() and not overwrite:
-        raise FileExistsError(f"{target} exists: choose another folder, or pass overwrite=True to replace it")
-    if target.is_symlink() or (target.exists() and not (target / "corpus.json").exists()):
-        raise FileExistsError(f"{target} exists and is no corpus, so it is not replaced: choose another folder")
+    if target.exists() and not target.is_dir():
+        raise FileExistsError(f"{target} is a file: choose another folder")
+    there = [name for name in _PIECES if (target / name).exists()]
+    if there and not overwrite:
+        raise FileExistsError(
+            f"{target} holds {', '.join(there)} already: choose another folder, or pass overwrite=True"
+        )
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "samples").mkdir(parents=True)
@@ -82,20 +87,23 @@ def write_corpus(
         if graph is not None:
             (partial / "graph.nt").write_text(graph, encoding="utf-8")
         (partial / "corpus.json").write_text(info.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
-        if target.exists():
-            retired = target.with_name(f".{target.name}.{os.getpid()}.old")
-            target.rename(retired)
-            try:
-                partial.rename(target)
-            except OSError:
-                retired.rename(target)
-                raise
-            shutil.rmtree(retired)
-        else:
-            partial.rename(target)
+        _put_in_place(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    """Move a written corpus to its place; other files there, such as images, stay."""
+    if not target.exists():
+        partial.rename(target)
+        return
+    for name in _PIECES:  # without corpus.json the folder is no corpus while its pieces are exchanged
+        if (target / name).exists():
+            (target / name).rename(partial / f"{name}.old")
+    for name in reversed(_PIECES):
+        if (partial / name).exists():
+            (partial / name).rename(target / name)
 
 
 def _typed(table: pa.Table) -> pa.Table:

@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
 `suspect` where it is farthest; `fault` says whether that label is ``wrong`` there or ``missing``."""
 
 
-def write_labels(path: Path, corpus: Corpus, pseudo: Mapping[str, Sequence[npt.NDArray[np.float16]]]) -> None:
+def write_labels(path: Path, corpus: Corpus, pseudo: Mapping[str, Sequence[npt.NDArray[np.float32]]]) -> None:
     """Write `labels.parquet`, one row per method and training sample.
 
     Parameters

@@ -1,7 +1,7 @@
 """`Fit`: a trained method on disk, with what it predicts, so that nothing is trained or predicted twice.
 
 A fit's folder holds `model.safetensors`, `model.json`, `fit.json`, and as they are asked for
-`logits-*.npy` (float16), `scores-*.npy` (float32) and `pseudo-labels.npy` (float16), all memory-mapped.
+`logits-*.npy` (float16), `scores-*.npy` and `pseudo-labels.npy` (float32), all memory-mapped.
 """
 
 from __future__ import annotations
@@ -80,16 +80,16 @@ class Fit:
         """Probabilities (N, L), float32, memory-mapped: computed once."""
         return self._predict(samples, "scores", self.classifier, np.float32)
 
-    def pseudo_labels(self) -> npt.NDArray[np.float16] | None:
+    def pseudo_labels(self) -> npt.NDArray[np.float32] | None:
         """The pseudo labels (N_train, L) it was trained on, memory-mapped; None where it used labels as they stand."""
         path = self.folder / "pseudo-labels.npy"
         return np.load(path, mmap_mode="r") if path.exists() else None
 
     def keep_pseudo_labels(self, targets: Targets, count: int) -> None:
-        """Store the targets of all `count` training samples as float16."""
+        """Store the targets of all `count` training samples; as float32, so that the least suspicion has a rank."""
         batches = (np.arange(i, min(i + PREDICTION_BATCH, count)) for i in range(0, count, PREDICTION_BATCH))
         shape = (count, len(self.classifier.labels))
-        _write_array(self.folder / "pseudo-labels.npy", shape, np.float16, (targets(rows) for rows in batches))
+        _write_array(self.folder / "pseudo-labels.npy", shape, np.float32, (targets(rows) for rows in batches))
 
     def save(self, about: dict[str, Any]) -> None:
         """Write the fit; `fit.json` comes last, so a folder that has one is complete."""

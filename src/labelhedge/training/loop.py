@@ -128,7 +128,7 @@ def train(
     # A batch of one sample has no batch statistics, so a single left-over sample waits for another epoch.
     length = max(len(inputs), epoch_length or 0)
     batches = length // settings.batch_size + (length % settings.batch_size > 1)
-    last_saved = time.monotonic()
+    last_saved, cost = time.monotonic(), 0.0
     started = time.monotonic() - outcome.seconds
     order, ordered_epoch = np.empty(0, np.int64), -1
     while outcome.epochs < settings.epochs and not _out_of_patience(outcome, settings):
@@ -159,9 +159,11 @@ def train(
             losses.zero_()
             if on_epoch is not None:
                 on_epoch(outcome.epochs, *outcome.history[-1])
-        if time.monotonic() - last_saved >= settings.checkpoint_seconds:
+        due = settings.checkpoint_seconds and max(settings.checkpoint_seconds, 20 * cost)  # a twentieth of the time
+        if (began := time.monotonic()) - last_saved >= due:
             save()
             last_saved = time.monotonic()
+            cost = last_saved - began
     network.load_state_dict(outcome.weights)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ class TrainingSettings(BaseModel):
     ``learning_rate`` is multiplied by ``decay`` every ``decay_every`` epochs. The best epoch is chosen by mAP on dev;
     ``patience`` stops after so many epochs without a better one (none: never). ``weight_decay`` is decoupled (AdamW; 0
     is Adam, as in the paper). ``precision`` ``bf16`` needs a GPU. A checkpoint is written every
-    ``checkpoint_seconds``.
+    ``checkpoint_seconds``, or less often where writing takes long; 0 writes one after each step.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,4 +27,4 @@ class TrainingSettings(BaseModel):
     patience: Annotated[int, Field(ge=1)] | None = None
     augment: bool = True
     precision: Literal["float32", "bf16"] = "float32"
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 5.0
