@@ -6,6 +6,7 @@ import io
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -215,6 +216,24 @@ def test_writing_leaves_images_in_the_folder_alone(make_corpus, tmp_path):
         assert lh.Corpus.open(target).samples.digests == lh.Corpus.open(source).samples.digests
     assert {path.name for path in target.iterdir()} == {"photos", "samples", "corpus.json"}
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3, 4, 5, 6])
+def test_a_failed_exchange_brings_the_old_corpus_back(make_corpus, tmp_path, monkeypatch, failing):
+    source, target = make_corpus(tmp_path / "source"), make_corpus(tmp_path / "target", size=10)
+    old, calls, rename = lh.Corpus.open(target).hash, [], Path.rename
+
+    def fail_once(self, goal):
+        calls.append(goal)
+        if len(calls) == failing:
+            raise OSError("no space left")
+        return rename(self, goal)
+
+    monkeypatch.setattr(Path, "rename", fail_once)
+    with pytest.raises(OSError, match="no space left"):
+        lh.write_corpus(target, INFO, table_of(source), graph="", overwrite=True)
+    assert lh.Corpus.open(target).hash == old
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
 
 
 # --- Decoding ---

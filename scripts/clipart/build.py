@@ -153,7 +153,7 @@ def group(drawings: list[Drawing], looks: np.ndarray) -> list[str]:
 
     first: dict[str, int] = {}
     for number, drawing in enumerate(drawings):
-        key = series_key(drawing.stem, drawing.title, drawing.creator)
+        key = series_key(drawing.stem, drawing.creator)
         if key:
             parent[root(number)] = root(first.setdefault(key, number))
     alike = looks @ looks.T

@@ -87,7 +87,7 @@ def _glued(word: str, folder_words: frozenset[str]) -> bool:
     return any(len(part) >= 4 and word.startswith(part) and len(word) - len(part) >= 4 for part in folder_words)
 
 
-def series_key(stem: str, title: str, creator: str) -> str | None:
+def series_key(stem: str, creator: str) -> str | None:
     """A name for one creator's numbered or recoloured set ("blueman 101", "blueman 102"), or None."""
     base = [word for word in file_words(stem, creator) if word not in VARIANTS]
     return f"{creator.lower()}|{' '.join(base)}" if base and creator else None

@@ -16,6 +16,7 @@ import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ from labelhedge.training import (
     Fit,
     InputStore,
     Task,
+    TrainingSet,
     cache_folder,
     evaluation_set,
     prepare_inputs,
@@ -116,7 +118,7 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
             for name, method in METHODS.items()
             if (corpus.graph_path or not method.needs_graph)
             and (every_label_known or not method.sees_truth)
-            and (trusted > 1 or "clean" not in (name, *method().needs))
+            and (trusted > 1 or not any(METHODS[need].needs_clean_set for need in (name, *method().needs)))
         }
         recipe = recipe.model_copy(update={"methods": order_methods(possible)})
     assert recipe.methods is not None
@@ -125,7 +127,7 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
             raise RecipeError(f"methods.{name} needs label relations, but the corpus has no graph.nt: leave it out")
         if method.sees_truth:
             corpus.oracle_view()
-        if name == "clean" and trusted < 2:
+        if method.needs_clean_set and trusted < 2:
             raise RecipeError(
                 f"methods.{name} needs a clean set, and {trusted} training samples are trusted: check some, fill in "
                 "'verified', set 'trusted', or run only methods that need none (noisy)"
@@ -143,6 +145,18 @@ class Experiment:
     store: InputStore
     folder: Path
     bars: RunProgress
+
+    @cached_property
+    def _train(self) -> TrainingSet:
+        return training_set(self.corpus.training_view(), self.store)
+
+    @cached_property
+    def _oracle(self) -> TrainingSet:
+        return training_set(self.corpus.oracle_view(), self.store)
+
+    @cached_property
+    def _dev(self) -> EvaluationSet:
+        return evaluation_set(self.corpus.evaluation_view("dev"), self.store)
 
     def run(self) -> Results:
         """Train what is missing, measure, and write the run's folder."""
@@ -163,8 +177,7 @@ class Experiment:
 
     def fit(self, name: str, method: Method, seed: int, fitted: Mapping[str, Fit]) -> Fit:
         """The fit of a method with a seed: from an earlier sitting where nothing it depends on has changed."""
-        view = self.corpus.oracle_view() if method.sees_truth else self.corpus.training_view()
-        dev = self.corpus.evaluation_view("dev")
+        train = self._oracle if method.sees_truth else self._train
         about = {
             "version": importlib.metadata.version("labelhedge"),
             "method": method.name,
@@ -172,8 +185,8 @@ class Experiment:
             "network": self.recipe.network.model_dump(mode="json"),
             "training": self.recipe.training.model_dump(mode="json", exclude={"checkpoint_seconds"}),
             "seed": seed,
-            "train": view.fingerprint(),
-            "dev": dev.fingerprint(),
+            "train": train.view.fingerprint(),
+            "dev": self._dev.view.fingerprint(),
             "labels": [label.model_dump() for label in self.corpus.labels],
             "inputs": self.store.name,
             "graph": _file_hash(self.corpus.graph_path) if method.needs_graph else None,
@@ -185,8 +198,8 @@ class Experiment:
             fit = Fit.load(folder)
             if fit is None:
                 task = Task(
-                    train=training_set(view, self.store),
-                    dev=evaluation_set(dev, self.store),
+                    train=train,
+                    dev=self._dev,
                     labels=self.corpus.labels,
                     graph=self.corpus.graph_path,
                     network=self.recipe.network,

@@ -98,12 +98,19 @@ def _put_in_place(partial: Path, target: Path) -> None:
     if not target.exists():
         partial.rename(target)
         return
-    for name in _PIECES:  # without corpus.json the folder is no corpus while its pieces are exchanged
-        if (target / name).exists():
-            (target / name).rename(partial / f"{name}.old")
-    for name in reversed(_PIECES):
-        if (partial / name).exists():
-            (partial / name).rename(target / name)
+    # Without corpus.json the folder is no corpus while its pieces are exchanged: it leaves first and comes last.
+    steps = [(target / name, partial / f"{name}.old") for name in _PIECES]
+    steps += [(partial / name, target / name) for name in reversed(_PIECES)]
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, goal in steps:
+            if source.exists():
+                source.rename(goal)
+                done.append((source, goal))
+    except OSError:
+        for source, goal in reversed(done):
+            goal.rename(source)
+        raise
 
 
 def _typed(table: pa.Table) -> pa.Table:

@@ -22,7 +22,8 @@ Soften = Callable[[Any], Any]
 class Method(BaseModel, ABC):
     """A way to train a classifier from noisy labels. Its fields are its settings.
 
-    ``name`` is what a recipe calls it. Only where ``sees_truth`` is true does the task hold the hidden labels.
+    ``name`` is what a recipe calls it. Only where ``sees_truth`` is true does the task hold the hidden labels;
+    a method that says what it needs is not run on a corpus that lacks it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +31,7 @@ class Method(BaseModel, ABC):
     name: ClassVar[str]
     sees_truth: ClassVar[bool] = False
     needs_graph: ClassVar[bool] = False
+    needs_clean_set: ClassVar[bool] = False
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from labelhedge.errors import LabelhedgeError
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task
 
@@ -16,13 +15,9 @@ class BaselineClean(Method):
     """Train f_Dc on D_c with verified labels (section 3 of the paper)."""
 
     name: ClassVar[str] = "clean"
+    needs_clean_set: ClassVar[bool] = True
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Train on trusted samples only."""
         trusted = np.flatnonzero(task.train.trusted)
-        if len(trusted) < 2:
-            raise LabelhedgeError(
-                f"the clean set has {len(trusted)} samples: check some training samples, fill in their 'verified' "
-                "labels and set 'trusted', or run only methods that need no clean set (noisy)"
-            )
         return task.train_model(task.train.verified, rows=trusted)

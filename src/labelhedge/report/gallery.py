@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -72,8 +71,7 @@ class Gallery:
 
 def draw_gallery(run: Path, corpus: Corpus, method: str) -> Gallery:
     """Rank the untrusted training images of a run by a method's pseudo labels, label by label."""
-    table = pq.read_table(run / "labels.parquet", columns=["method", "trusted", "pseudo"])
-    table = table.filter(pc.equal(table["method"], method))
+    table = pq.read_table(run / "labels.parquet", columns=["trusted", "pseudo"], filters=[("method", "==", method)])
     untrusted = ~table["trusted"].to_numpy()
     labels = len(corpus.labels)
     pseudo = np.asarray(table["pseudo"].combine_chunks().flatten()).reshape(-1, labels)[untrusted]  # (N, L)

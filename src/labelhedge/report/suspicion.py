@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labelhedge.corpus import Corpus
@@ -105,16 +104,14 @@ def rank_suspects(
     path = run / "labels.parquet"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: name the folder of a finished run, such as runs/demo")
-    table = pq.read_table(path)
-    methods = list(dict.fromkeys(table.column("method").to_pylist()))
+    methods = pq.read_table(path, columns=["method"])["method"].unique().to_pylist()
     if not methods:
         raise LabelhedgeError(f"{path} is empty: no method of this run makes pseudo labels (distill and guided do)")
     if method is not None and method not in methods:
         raise LabelhedgeError(f"the run has no pseudo labels of {method!r}; it has those of: {', '.join(methods)}")
     if label is not None and label not in labels:
         raise LabelhedgeError(f"the corpus has no label {label!r}; it has: {', '.join(labels)}")
-    table = table.filter(pc.equal(table["method"], method or methods[0]))
-    table = table.filter(pc.invert(table["trusted"]))
+    table = pq.read_table(path, filters=[("method", "==", method or methods[0]), ("trusted", "==", False)])
     pseudo = np.asarray(table["pseudo"].combine_chunks().flatten()).reshape(len(table), len(labels))
     each = np.arange(len(table))
     if label is None:
