@@ -17,7 +17,7 @@ Result (splits 100 to 109, test mAP in %, mean ± std over splits, differences p
     upper-bound         55.0 ± 2.5  +11.2 ± 1.7      10 of 10
 
 All numbers, by seed and label: docs/results/clipart.json.
-Splits 100 to 108 were measured shortly before split 109; split 100, measured again on the later code, gave equal numbers.
+Splits 100 to 108 were measured shortly before split 109; split 100, measured again afterwards, gave equal numbers.
 """
 
 from __future__ import annotations
