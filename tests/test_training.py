@@ -18,7 +18,7 @@ from labelhedge.models import (
 from labelhedge.models.backbones import TorchBackbone
 from labelhedge.models.frozen import UniformDropout
 from labelhedge.training import Inputs, Predictor, TrainingSettings, derive_seed, train
-from labelhedge.training.loop import multi_label_loss
+from labelhedge.training.objectives import CrossEntropy, cross_entropy
 
 SIZE, LABELS = 32, 3
 
@@ -47,7 +47,7 @@ def _train(stop_at: int | None = None, **changes):
 
     torch.manual_seed(derive_seed(options["seed"], "initialisation"))
     network = AlexNetSettings(image_size=SIZE, width=0.05).build(LABELS)
-    return train(network, inputs, targets, dev_inputs, dev_labels, settings, **options)
+    return train(network, CrossEntropy(targets), inputs, dev_inputs, dev_labels, settings, **options)
 
 
 def _equal(first, second) -> bool:
@@ -62,7 +62,7 @@ def test_the_loss_is_cross_entropy_summed_over_labels_and_averaged_over_samples(
         for z, y in zip(row, wanted, strict=True):
             p = 1 / (1 + np.exp(-z))
             slow -= y * np.log(p) + (1 - y) * np.log(1 - p)
-    assert float(multi_label_loss(torch.tensor(logits), torch.tensor(targets))) == pytest.approx(slow / 5)
+    assert float(cross_entropy(torch.tensor(logits), torch.tensor(targets))) == pytest.approx(slow / 5)
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 7])
@@ -93,7 +93,7 @@ def test_training_leaves_the_global_generator_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    train(network, inputs, lambda rows: labels[rows], inputs, labels, TrainingSettings(epochs=1), seed=0)
+    train(network, CrossEntropy(lambda rows: labels[rows]), inputs, inputs, labels, TrainingSettings(epochs=1), seed=0)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -115,7 +115,7 @@ def test_a_small_set_is_gone_through_several_times_per_epoch():
 
     network = AlexNetSettings(image_size=SIZE, width=0.05).build(LABELS)
     settings = TrainingSettings(epochs=1, batch_size=8)
-    train(network, inputs, targets, inputs, labels, settings, seed=0, epoch_length=40)
+    train(network, CrossEntropy(targets), inputs, inputs, labels, settings, seed=0, epoch_length=40)
     assert sorted(seen) == sorted(list(range(10)) * 4)
 
 

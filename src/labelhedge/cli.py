@@ -39,7 +39,7 @@ def demo(
 def run(
     recipe: Annotated[Path | None, typer.Argument(help="A recipe in YAML. Flags win over it.")] = None,
     corpus: Annotated[str | None, typer.Option(help="A corpus folder, or clipart.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Names, separated by commas.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Names, separated by commas; or all.")] = None,
     seeds: SeedsOption = None,
     out: OutOption = None,
     network: Annotated[str | None, typer.Option(help="frozen or alexnet-bn.")] = None,
@@ -161,6 +161,8 @@ def _run(settings: dict[str, Any], recipe: Path | None, *, fresh: bool) -> None:
     except KeyboardInterrupt:
         _fail("stopped; the same command goes on where this one was", status=130)
     _print(results.table())
+    for remark in results.remarks():
+        _print(f"note: {remark}")
     _print(f"report: {Path(results.recipe['out']) / 'report.html'}")
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from labelhedge.corpus import Corpus
-from labelhedge.evaluation import average_precision
+from labelhedge.evaluation import accuracy, average_precision, mean_average_precision
 from labelhedge.methods import METHODS, Method
 from labelhedge.models import save_classifier
 from labelhedge.recipe import Recipe, RecipeError, order_methods
@@ -116,13 +116,18 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
         possible = {
             name: method()
             for name, method in METHODS.items()
-            if (corpus.graph_path or not method.needs_graph)
+            if method.by_default
+            and (corpus.graph_path or not method.needs_graph)
             and (every_label_known or not method.sees_truth)
             and (trusted > 1 or not any(METHODS[need].needs_clean_set for need in (name, *method().needs)))
         }
         recipe = recipe.model_copy(update={"methods": order_methods(possible)})
     assert recipe.methods is not None
     for name, method in recipe.methods.items():
+        if missing := method.missing_packages():
+            raise RecipeError(
+                f"methods.{name} needs the package {', '.join(missing)}: run pip install 'labelhedge[{method.name}]'"
+            )
         if method.needs_graph and corpus.graph_path is None:
             raise RecipeError(f"methods.{name} needs label relations, but the corpus has no graph.nt: leave it out")
         if method.sees_truth:
@@ -170,8 +175,10 @@ class Experiment:
         for seed in self.recipe.seeds:
             fitted: dict[str, Fit] = {}
             for name, method in self.recipe.methods.items():
-                fitted[name] = fits[name, seed] = self.fit(name, method, seed, fitted)
-                results.results.append(self.measure(name, seed, fitted[name], test))
+                fitted[name] = self.fit(name, method, seed, fitted)
+                if not method.auxiliary:
+                    fits[name, seed] = fitted[name]
+                    results.results.append(self.measure(name, seed, fitted[name], test))
         self._write(results, fits)
         return results
 
@@ -188,6 +195,7 @@ class Experiment:
             "train": train.view.fingerprint(),
             "dev": self._dev.view.fingerprint(),
             "labels": [label.model_dump() for label in self.corpus.labels],
+            "exclusive": self.corpus.info.exclusive,
             "inputs": self.store.name,
             "graph": _file_hash(self.corpus.graph_path) if method.needs_graph else None,
             "needs": {need: fitted[need].folder.name for need in method.needs},
@@ -207,6 +215,7 @@ class Experiment:
                     seed=seed,
                     folder=folder,
                     on_epoch=on_epoch,
+                    exclusive=self.corpus.info.exclusive,
                 )
                 fit = method.fit(task, {need: fitted[need] for need in method.needs})
                 fit.save(about)
@@ -216,6 +225,13 @@ class Experiment:
         """Average precisions of a fit on test."""
         values = average_precision(test.truth, fit.scores(test))
         scored = values[~np.isnan(values)]
+        exclusive = self.corpus.info.exclusive
+        last: dict[str, float] = {}
+        if fit.last is not None:
+            scores = fit.scores(test, last=True)
+            last["last_map"] = float(mean_average_precision(test.truth, scores))
+            if exclusive:
+                last["last_accuracy"] = float(accuracy(test.truth, scores))
         names = [label.name for label in self.corpus.labels]
         return Result(
             method=name,
@@ -230,21 +246,23 @@ class Experiment:
             seconds=fit.seconds,
             epochs=fit.epochs,
             best_epoch=fit.best_epoch,
+            accuracy=float(accuracy(test.truth, fit.scores(test))) if exclusive else None,
+            remarks=fit.remarks,
+            **last,
         )
 
     def _write(self, results: Results, fits: dict[tuple[str, int], Fit]) -> None:
-        assert self.recipe.methods is not None
-        for name in self.recipe.methods:
+        for name in results.methods:
             best = results.best(name)
             about = {"method": name, "seed": best.seed, "dev_map": best.dev_map, "corpus": results.corpus}
             save_classifier(fits[name, best.seed].classifier, self.folder / "models" / name, about)
         pseudo = {
             name: [labels for seed in self.recipe.seeds if (labels := fits[name, seed].pseudo_labels()) is not None]
-            for name in self.recipe.methods
+            for name in results.methods
         }
         write_labels(self.folder / "labels.parquet", self.corpus, {k: v for k, v in pseudo.items() if v})
         for path in (self.folder / "models").iterdir():  # of an earlier recipe
-            if path.name not in self.recipe.methods and (path / "model.json").exists():
+            if path.name not in results.methods and (path / "model.json").exists():
                 shutil.rmtree(path)
         (self.folder / "recipe.yaml").write_text(self.recipe.dump(), encoding="utf-8")
         (self.folder / "environment.json").write_text(json.dumps(environment(), indent=1), encoding="utf-8")

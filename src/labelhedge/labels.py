@@ -53,8 +53,8 @@ def pseudo_labels(observed: Array, soft: Array, weight: float | Array) -> Array:
     return weight * observed + (1 - weight) * soft
 
 
-def soften(logits: Array, temperature: float = 1.0) -> Array:
-    """Turn logits into soft labels, ``δ(f / T)`` with the sigmoid δ (Eq. 4).
+def soften(logits: Array, temperature: float = 1.0, *, exclusive: bool = False) -> Array:
+    """Turn logits into soft labels, ``δ(f / T)`` with the sigmoid δ (Eq. 4), or the softmax of exclusive labels.
 
     Parameters
     ----------
@@ -62,10 +62,12 @@ def soften(logits: Array, temperature: float = 1.0) -> Array:
         Outputs f of a network before the sigmoid.
     temperature : float > 0
         T; above 1 the labels become softer. The paper uses 1.
+    exclusive : bool
+        The labels exclude each other: softmax over labels (Hinton et al., arXiv 1503.02531), so that rows sum to 1.
 
     Returns
     -------
-    (N, L) array in (0, 1), same floating type.
+    (N, L) array in [0, 1], same floating type.
 
     Raises
     ------
@@ -77,11 +79,16 @@ def soften(logits: Array, temperature: float = 1.0) -> Array:
     >>> import numpy as np
     >>> soften(np.array([0.0, 2.0]), temperature=2.0).round(3)
     array([0.5  , 0.731])
+    >>> soften(np.array([0.0, 2.0]), exclusive=True).round(3)
+    array([0.119, 0.881])
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, found {temperature}")
     xp = array_api_compat.array_namespace(logits)
     scaled = logits / float(temperature)
+    if exclusive:
+        powers = xp.exp(scaled - xp.max(scaled, axis=-1, keepdims=True))
+        return powers / xp.sum(powers, axis=-1, keepdims=True)
     return xp.exp(-xp.logaddexp(xp.zeros_like(scaled), -scaled))  # 1 / (1 + exp(-x)) without overflow
 
 

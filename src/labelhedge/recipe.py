@@ -43,7 +43,8 @@ class Recipe(BaseModel):
     Parameters
     ----------
     corpus : folder, or the name of an embedded corpus
-    methods : list of names, or mapping of name to settings; None takes all that the corpus allows
+    methods : list of names, or mapping of name to settings; None takes the usual ones that the corpus allows
+        ``"all"`` takes every method whose packages are installed.
         A mapping may also name a variant: ``{"half": {"method": "distill", "weight": 0.5}}``.
     seeds : a count (3 means 0, 1, 2), or a list
     network, training : settings
@@ -123,6 +124,8 @@ class Recipe(BaseModel):
     @field_validator("methods", mode="before")
     @classmethod
     def _build_methods(cls, value: Any) -> Any:
+        if value == "all":
+            value = [name for name, method in METHODS.items() if not method.auxiliary and not method.missing_packages()]
         if isinstance(value, str):
             value = [name.strip() for name in value.split(",")]
         if isinstance(value, list | tuple):

@@ -19,6 +19,9 @@ class Result(BaseModel):
 
     mAPs are in [0, 1]. ``average_precision`` is on test, by label name, None where test has no positive;
     ``labels_scored`` counts the others. ``weight`` is λ, where it applies. ``seconds`` is the method's own training.
+    Where labels exclude each other, ``accuracy`` is the top-1 accuracy on test, in [0, 1]. ``last_map`` and
+    ``last_accuracy`` are of the last epoch, where `training.keep_last` asks for them: the others are of the epoch
+    chosen on dev. ``remarks`` tell what the method found amiss.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -33,6 +36,10 @@ class Result(BaseModel):
     seconds: float
     epochs: int
     best_epoch: int
+    accuracy: float | None = None
+    last_map: float | None = None
+    last_accuracy: float | None = None
+    remarks: list[str] = []
 
 
 class Summary(NamedTuple):
@@ -48,6 +55,10 @@ class Summary(NamedTuple):
     dev_mean: float
     weight: float | None
     seconds: float
+    accuracy: float | None = None
+    accuracy_std: float | None = None
+    last_map: float | None = None
+    last_accuracy: float | None = None
 
 
 class Results(BaseModel):
@@ -91,6 +102,16 @@ class Results(BaseModel):
         """The results of one method, by seed."""
         return sorted((result for result in self.results if result.method == method), key=lambda result: result.seed)
 
+    def remarks(self) -> list[str]:
+        """What the methods found amiss, each with its method and seeds."""
+        seeds: dict[tuple[str, str], list[int]] = {}
+        for result in self.results:
+            for remark in result.remarks:
+                seeds.setdefault((result.method, remark), []).append(result.seed)
+        return [
+            f"{method} (seed {', '.join(map(str, numbers))}): {remark}" for (method, remark), numbers in seeds.items()
+        ]
+
     def best(self, method: str) -> Result:
         """The seed of a method that did best on dev."""
         return max(self.of(method), key=lambda result: result.dev_map)
@@ -103,6 +124,7 @@ class Results(BaseModel):
             maps = [result.test_map for result in results]
             differences = [r.test_map - reference[r.seed] for r in results if r.seed in reference]
             paired = method != baseline and bool(differences)
+            accuracies = [result.accuracy for result in results if result.accuracy is not None]
             weights = [result.weight for result in results if result.weight is not None]
             yield Summary(
                 method=method,
@@ -115,6 +137,10 @@ class Results(BaseModel):
                 dev_mean=fmean(result.dev_map for result in results),
                 weight=fmean(weights) if weights else None,
                 seconds=fmean(result.seconds for result in results),
+                accuracy=fmean(accuracies) if accuracies else None,
+                accuracy_std=stdev(accuracies) if len(accuracies) > 1 else None,
+                last_map=_mean_of(results, "last_map"),
+                last_accuracy=_mean_of(results, "last_accuracy"),
             )
 
     def __str__(self) -> str:
@@ -136,11 +162,15 @@ class Results(BaseModel):
             title_justify="left",
         )
         table.add_column("method")
-        for heading in ("test mAP", "against noisy", "better", "dev mAP", "λ", "seconds"):
+        summaries = list(self.summaries())
+        single = any(row.accuracy is not None for row in summaries)
+        headings = ("accuracy",) * single + ("test mAP", "against noisy", "better", "dev mAP", "λ", "seconds")
+        for heading in headings:
             table.add_column(heading, justify="right")
-        for row in self.summaries():
+        for row in summaries:
             table.add_row(
                 row.method,
+                *([percent(row.accuracy, row.accuracy_std) if row.accuracy is not None else ""] * single),
                 percent(row.mean, row.std),
                 "" if row.difference is None else percent(row.difference, row.difference_std, sign=True),
                 "" if row.better is None else f"{row.better} of {row.seeds}",
@@ -149,6 +179,11 @@ class Results(BaseModel):
                 f"{row.seconds:.1f}" if row.seconds else "",
             )
         return table
+
+
+def _mean_of(results: list[Result], name: str) -> float | None:
+    values = [value for result in results if (value := getattr(result, name)) is not None]
+    return fmean(values) if values else None
 
 
 def percent(value: float, deviation: float | None = None, *, sign: bool = False) -> str:

@@ -65,7 +65,8 @@ class Corpus:
         if not folder.exists() and (EMBEDDED / str(path) / "corpus.json").exists():
             folder = EMBEDDED / str(path)
         info = read_info(folder)
-        return cls(folder, info, read_samples(folder, len(info.labels), progress=progress))
+        samples = read_samples(folder, len(info.labels), exclusive=info.exclusive, progress=progress)
+        return cls(folder, info, samples)
 
     @property
     def name(self) -> str:

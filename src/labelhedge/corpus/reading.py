@@ -53,12 +53,12 @@ class Samples:
     images: ImageReader
 
 
-def read_samples(folder: Path, label_count: int, *, progress: bool = False) -> Samples:
+def read_samples(folder: Path, label_count: int, *, exclusive: bool = False, progress: bool = False) -> Samples:
     """Read and validate the samples of a corpus folder."""
     paths = sorted((folder / "samples").glob("*.parquet"))
     if not paths:
         raise CorpusError(folder / "samples", "there is no Parquet file", "write the samples as part-00000.parquet")
-    tables = [_read_part(path, label_count) for path in paths]
+    tables = [_read_part(path, label_count, exclusive) for path in paths]
     reader = ImageReader(folder, [(path, len(table)) for path, table in zip(paths, tables, strict=True)])
     table = tables[0]
     for path, part in zip(paths[1:], tables[1:], strict=True):
@@ -87,7 +87,7 @@ def read_samples(folder: Path, label_count: int, *, progress: bool = False) -> S
     )
 
 
-def _read_part(path: Path, label_count: int) -> pa.Table:
+def _read_part(path: Path, label_count: int, exclusive: bool) -> pa.Table:
     try:
         schema = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -97,13 +97,13 @@ def _read_part(path: Path, label_count: int) -> pa.Table:
         table = pq.read_table(path, columns=[name for name in schema.names if name != "image"])
     except (pa.ArrowInvalid, OSError) as error:
         raise CorpusError(path, f"the file is damaged ({error})", "write the part again") from error
-    _check_rows(table, path, label_count)
+    _check_rows(table, path, label_count, exclusive)
     for name in ("id", "split"):  # parts may differ in how they encode strings
         table = table.set_column(table.column_names.index(name), name, table.column(name).cast(pa.string()))
     return table
 
 
-def _check_rows(table: pa.Table, path: Path, label_count: int) -> None:
+def _check_rows(table: pa.Table, path: Path, label_count: int, exclusive: bool) -> None:
     ids = table.column("id")
 
     def stop_at(bad: pa.ChunkedArray | npt.NDArray[np.bool_], problem: str, mend: str) -> None:
@@ -132,6 +132,14 @@ def _check_rows(table: pa.Table, path: Path, label_count: int) -> None:
             "correct the number, or add the label to corpus.json",
         )
         stop_at(repeated, f"{name} is {found}, with one label twice", "list each label once")
+        if exclusive:
+            lengths = np.asarray(pc.fill_null(pc.list_value_length(table.column(name)), 1))
+            fewest = 1 if name == "verified" else 0
+            stop_at(
+                (lengths > 1) | (lengths < fewest),
+                f"{name} is {found}, but corpus.json says that the labels are exclusive",
+                "keep one label (background needs a label of its own), or take 'exclusive' out of corpus.json",
+            )
     trusted = table.column("trusted").to_numpy()
     stop_at(
         trusted & table.column("verified").is_null().to_numpy(),

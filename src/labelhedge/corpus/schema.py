@@ -27,7 +27,11 @@ class Label(BaseModel):
 
 
 class CorpusInfo(BaseModel):
-    """What `corpus.json` holds."""
+    """What `corpus.json` holds.
+
+    ``exclusive``: the labels exclude each other, so that every checked sample has exactly one, and a sample without
+    an observed label is unlabelled rather than background. Networks then end in a softmax.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,6 +39,7 @@ class CorpusInfo(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     licence: str
     description: str = ""
+    exclusive: bool = False
     labels: Annotated[tuple[Label, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -11,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 
 from labelhedge.errors import LabelhedgeError
 from labelhedge.labels import heuristic_weight, optimal_weight, risk
+from labelhedge.methods.teacher import best_weight
 from labelhedge.training import Fit, Task
 
-WEIGHT_RULES = ("paper", "mirrored", "risk")
+WEIGHT_RULES = ("paper", "mirrored", "risk", "dev")
 
 Soften = Callable[[Any], Any]
 """From logits (N, L) to the soft labels (N, L) a method hedges with."""
@@ -22,13 +24,18 @@ Soften = Callable[[Any], Any]
 class Method(BaseModel, ABC):
     """A way to train a classifier from noisy labels. Its fields are its settings.
 
-    ``name`` is what a recipe calls it. Only where ``sees_truth`` is true does the task hold the hidden labels;
-    a method that says what it needs is not run on a corpus that lacks it.
+    ``name`` is what a recipe calls it, ``about`` what the report says of it. Only where ``sees_truth`` is true does the
+    task hold the hidden labels; a method that says what it needs is not run on a corpus that lacks it. ``by_default``
+    methods are run where a recipe names none; ``auxiliary`` ones are trained for others and not compared.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: ClassVar[str]
+    about: ClassVar[str]
+    by_default: ClassVar[bool] = False
+    auxiliary: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
     sees_truth: ClassVar[bool] = False
     needs_graph: ClassVar[bool] = False
     needs_clean_set: ClassVar[bool] = False
@@ -37,6 +44,11 @@ class Method(BaseModel, ABC):
     def needs(self) -> tuple[str, ...]:
         """Names of methods whose fits, with the same seed, `fit` is given; each is trained once."""
         return ()
+
+    @classmethod
+    def missing_packages(cls) -> list[str]:
+        """Packages it needs that are not installed."""
+        return [package for package in cls.packages if importlib.util.find_spec(package) is None]
 
     @abstractmethod
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
@@ -50,6 +62,8 @@ class Weight(RootModel[float | str]):
       labels more weight, against Eq. 8.
     - ``mirrored``: mAP_noisy / (mAP_noisy + mAP_clean), which agrees with Eq. 8.
     - ``risk``: Eq. 8 with the risks of observed and soft labels measured on dev.
+    - ``dev``: the λ of a grid at which the predictions of Baseline-Noisy and the soft labels, mixed, rank best on dev:
+      a student trained on λ y + (1-λ) s(x) learns λ E[y|x] + (1-λ) s(x). Not in the paper.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,7 +84,7 @@ class Weight(RootModel[float | str]):
     @property
     def needs(self) -> tuple[str, ...]:
         """Fits that the rule looks at."""
-        return ("clean", "noisy") if self.root in ("paper", "mirrored") else ()
+        return ("clean", "noisy") if self.root in ("paper", "mirrored", "dev") else ()
 
     def resolve(self, task: Task, fitted: Mapping[str, Fit], soften: Soften) -> float:
         """The number that the rule gives.
@@ -91,6 +105,9 @@ class Weight(RootModel[float | str]):
             return heuristic_weight(fitted["clean"].dev_map, fitted["noisy"].dev_map)
         if self.root == "mirrored":
             return heuristic_weight(fitted["noisy"].dev_map, fitted["clean"].dev_map)
+        soft = soften(fitted["clean"].logits(task.dev))
+        if self.root == "dev":
+            return best_weight(task.dev.truth, soft, fitted["noisy"].scores(task.dev))
         truth = task.dev.truth.astype(np.float32)
         risk_observed = float(risk(task.dev.observed.astype(np.float32), truth))
         if risk_observed == 0:
@@ -98,5 +115,4 @@ class Weight(RootModel[float | str]):
                 "weight 'risk' measures the noise on dev, but there every observed label is right: "
                 "keep dev's noisy labels in 'observed', or choose 'paper', 'mirrored' or a number"
             )
-        soft = soften(fitted["clean"].logits(task.dev).astype(np.float32))
         return optimal_weight(float(risk(soft, truth)), risk_observed)

@@ -15,6 +15,8 @@ class BaselineClean(Method):
     """Train f_Dc on D_c with verified labels (section 3 of the paper)."""
 
     name: ClassVar[str] = "clean"
+    about: ClassVar[str] = "trained on the checked images alone; the teacher of the methods that hedge"
+    by_default: ClassVar[bool] = True
     needs_clean_set: ClassVar[bool] = True
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:

@@ -9,37 +9,49 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from labelhedge.labels import pseudo_labels, soften
+from labelhedge.labels import pseudo_labels
 from labelhedge.methods.base import Method, Weight
+from labelhedge.methods.teacher import check_teacher
 from labelhedge.training import Fit, Task
 
 
 class Distillation(Method):
-    """Train on D with pseudo labels λ y + (1 - λ) s, s = δ(f_Dc(x) / T)."""
+    """Train on D with pseudo labels λ y + (1 - λ) s, s = δ(f_Dc(x) / T).
+
+    ``weight`` is λ, ``temperature`` T; ``check`` lets λ move where the teacher would do harm (:mod:`.teacher`).
+    """
 
     name: ClassVar[str] = "distill"
+    about: ClassVar[str] = "labels hedged with the teacher's predictions (Eq. 4 of the paper)"
+    by_default: ClassVar[bool] = True
 
     weight: Weight = Weight("paper")
     temperature: Annotated[float, Field(gt=0)] = 1.0
+    check: bool = True
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The teacher, and what the rule for λ looks at."""
-        return tuple(dict.fromkeys(("clean", *self.weight.needs)))
+        """The teacher, and what the rule for λ or the check looks at."""
+        return tuple(dict.fromkeys(("clean", *self.weight.needs, *(("noisy",) if self.check else ()))))
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Train on pseudo labels, made per batch."""
         logits = fitted["clean"].logits(task.train)  # (N, L) float16, memory-mapped
         soft = self.softener(task)
-        weight = self.weight.resolve(task, fitted, soft)
+        weight, remarks = self.weight.resolve(task, fitted, soft), list[str]()
+        if self.check:
+            soft_dev = soft(fitted["clean"].logits(task.dev))
+            weight, remarks = check_teacher(task, soft_dev, fitted["noisy"].scores(task.dev), weight)
 
         def targets(samples: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
             labels = task.train.labels[samples].toarray()  # (B, L)
-            result: npt.NDArray[np.float32] = pseudo_labels(labels, soft(logits[samples].astype(np.float32)), weight)
+            result: npt.NDArray[np.float32] = pseudo_labels(labels, soft(logits[samples]), weight)
             return result
 
-        return task.train_model(targets, weight=weight)
+        fit = task.train_model(targets, weight=weight)
+        fit.remarks = remarks
+        return fit
 
     def softener(self, task: Task) -> Any:
         """The function from the teacher's logits to soft labels."""
-        return lambda logits: soften(logits, self.temperature)
+        return lambda logits: task.soften(logits, self.temperature)

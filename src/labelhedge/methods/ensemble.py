@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from labelhedge.evaluation import mean_average_precision
 from labelhedge.methods.base import Method
-from labelhedge.models import Classifier
 from labelhedge.training import Fit, Task
 
 
@@ -15,6 +14,8 @@ class Ensemble(Method):
     """sqrt(p_clean p_noisy), two networks at test time (Table 4). Nothing is trained."""
 
     name: ClassVar[str] = "ensemble"
+    about: ClassVar[str] = "clean and noisy together: two networks at prediction time"
+    by_default: ClassVar[bool] = True
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -24,7 +25,6 @@ class Ensemble(Method):
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Put the two networks into one classifier."""
         networks = [network for name in self.needs for network in fitted[name].classifier.networks]
-        classifier = Classifier(task.network, [label.name for label in task.labels], networks)
-        fit = Fit(folder=task.folder, classifier=classifier, dev_map=0.0)
+        fit = Fit(folder=task.folder, classifier=task.classifier(networks), dev_map=0.0)
         fit.dev_map = float(mean_average_precision(task.dev.truth, fit.scores(task.dev)))
         return fit

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from labelhedge.graph import relation_matrix
-from labelhedge.labels import propagate, soften
+from labelhedge.labels import propagate
 from labelhedge.methods.distill import Distillation
 from labelhedge.training import Task
 
@@ -19,6 +19,7 @@ class GuidedDistillation(Distillation):
     """
 
     name: ClassVar[str] = "guided"
+    about: ClassVar[str] = "the teacher's predictions first pass along the label graph (Eq. 13)"
     needs_graph: ClassVar[bool] = True
 
     beta: Annotated[float, Field(ge=0)] = 0.4
@@ -27,4 +28,4 @@ class GuidedDistillation(Distillation):
     def softener(self, task: Task) -> Any:
         """The function from the teacher's logits to guided soft labels."""
         matrix = relation_matrix(task.siblings(self.relations), self.beta)  # (L, L)
-        return lambda logits: propagate(soften(logits, self.temperature), matrix)
+        return lambda logits: propagate(task.soften(logits, self.temperature), matrix)

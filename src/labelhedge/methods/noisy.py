@@ -13,6 +13,8 @@ class BaselineNoisy(Method):
     """Train on all of D: verified labels where somebody checked, observed labels elsewhere."""
 
     name: ClassVar[str] = "noisy"
+    about: ClassVar[str] = "trained on all images: checked labels where there are any, noisy ones elsewhere"
+    by_default: ClassVar[bool] = True
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Train on all samples."""

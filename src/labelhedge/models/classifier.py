@@ -27,18 +27,27 @@ FORMAT_VERSION = 1
 class Classifier(nn.Module):
     """One network, or the geometric mean of several networks' probabilities.
 
+    Probabilities are sigmoids of the logits; where labels exclude each other, their softmax (and the mean is scaled to
+    sum to one).
+
     Parameters
     ----------
     settings : FrozenSettings or AlexNetSettings
     labels : sequence of L label names, in the order of the outputs
     networks : networks built from the settings
+    exclusive : whether the labels exclude each other
     """
 
     def __init__(
-        self, settings: FrozenSettings | AlexNetSettings, labels: Sequence[str], networks: Sequence[nn.Module]
+        self,
+        settings: FrozenSettings | AlexNetSettings,
+        labels: Sequence[str],
+        networks: Sequence[nn.Module],
+        *,
+        exclusive: bool = False,
     ) -> None:
         super().__init__()
-        self.settings, self.labels = settings, tuple(labels)
+        self.settings, self.labels, self.exclusive = settings, tuple(labels), exclusive
         self.networks = nn.ModuleList(networks)
 
     def prepare(self, raw: Tensor) -> Tensor:
@@ -48,8 +57,10 @@ class Classifier(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         """Probabilities (B, L) of a prepared batch."""
-        logs = [nn.functional.logsigmoid(network(batch)) for network in self.networks]
-        return torch.stack(logs).mean(0).exp()
+        outputs = torch.stack([network(batch).float() for network in self.networks])  # (networks, B, L)
+        if self.exclusive:
+            return outputs.log_softmax(-1).mean(0).softmax(-1)
+        return nn.functional.logsigmoid(outputs).mean(0).exp()
 
 
 def save_classifier(classifier: Classifier, folder: Path, about: dict[str, Any] | None = None) -> None:
@@ -60,6 +71,7 @@ def save_classifier(classifier: Classifier, folder: Path, about: dict[str, Any] 
         "format_version": FORMAT_VERSION,
         "network": classifier.settings.model_dump(),
         "networks": len(classifier.networks),
+        "exclusive": classifier.exclusive,
         "labels": list(classifier.labels),
         "about": about or {},
     }
@@ -91,6 +103,7 @@ def load_classifier(folder: str | os.PathLike[str]) -> Classifier:
     adapter: TypeAdapter[FrozenSettings | AlexNetSettings] = TypeAdapter(FrozenSettings | AlexNetSettings)
     settings = adapter.validate_python(description["network"])
     labels = description["labels"]
-    classifier = Classifier(settings, labels, [settings.build(len(labels)) for _ in range(description["networks"])])
+    networks = [settings.build(len(labels)) for _ in range(description["networks"])]
+    classifier = Classifier(settings, labels, networks, exclusive=description.get("exclusive", False))
     classifier.load_state_dict(load_file(path / "model.safetensors"))
     return classifier.eval()

@@ -14,16 +14,8 @@ import jinja2
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
 from labelhedge.report.gallery import Gallery, draw_gallery
+from labelhedge.methods import METHODS
 from labelhedge.results import Results, Summary, percent
-
-DESCRIPTIONS = {
-    "clean": "trained on the checked images alone; the teacher of the methods that hedge",
-    "noisy": "trained on all images: checked labels where there are any, noisy ones elsewhere",
-    "distill": "labels hedged with the teacher's predictions (Eq. 4 of the paper)",
-    "guided": "the teacher's predictions first pass along the label graph (Eq. 13)",
-    "ensemble": "clean and noisy together: two networks at prediction time",
-    "upper-bound": "trained with every true label known: what perfect checking would give",
-}
 
 
 @dataclass(frozen=True)
@@ -70,8 +62,10 @@ def write_report(run: Path, corpus: Corpus) -> Path:
         measured=len(corpus.evaluation_view("test")),
         results=results,
         summaries=summaries,
-        descriptions=DESCRIPTIONS,
+        descriptions={name: METHODS[chosen["method"]].about for name, chosen in results.recipe["methods"].items()},
+        remarks=results.remarks(),
         scale=_scale(summaries),
+        single=all(summary.accuracy is not None for summary in summaries),
         seeds=max(summary.seeds for summary in summaries),
         labels_scored=results.results[0].labels_scored,
         bars=_bars(results, corpus, compared := _compared(results)),

@@ -19,7 +19,8 @@ import torch
 
 from labelhedge.models import Classifier, load_classifier, save_classifier
 from labelhedge.training.inputs import Inputs
-from labelhedge.training.loop import PREDICTION_BATCH, Targets
+from labelhedge.training.loop import PREDICTION_BATCH
+from labelhedge.training.objectives import Targets
 
 
 class Samples(Protocol):
@@ -53,6 +54,10 @@ class Fit:
         Epochs trained, and the one chosen; 0 where nothing was trained.
     seconds : float
         Of its own training, without what it needs.
+    last : Classifier or None
+        That of the last epoch, where the training settings keep it.
+    remarks : list of str
+        What the user should know: a teacher that does not help, a fallback that was taken.
     """
 
     folder: Path
@@ -63,6 +68,8 @@ class Fit:
     best_epoch: int = 0
     seconds: float = 0.0
     history: list[tuple[float, float]] = field(default_factory=list)
+    last: Classifier | None = None
+    remarks: list[str] = field(default_factory=list)
 
     def logits(self, samples: Samples) -> npt.NDArray[np.float16]:
         """Logits (N, L), float16, memory-mapped: computed once.
@@ -76,8 +83,11 @@ class Fit:
             raise ValueError("a mixture of several networks has probabilities, but no logits")
         return self._predict(samples, "logits", self.classifier.networks[0], np.float16)
 
-    def scores(self, samples: Samples) -> npt.NDArray[np.float32]:
-        """Probabilities (N, L), float32, memory-mapped: computed once."""
+    def scores(self, samples: Samples, *, last: bool = False) -> npt.NDArray[np.float32]:
+        """Probabilities (N, L), float32, memory-mapped: computed once. `last`: of the last epoch's network."""
+        if last:
+            assert self.last is not None
+            return self._predict(samples, "last-scores", self.last, np.float32)
         return self._predict(samples, "scores", self.classifier, np.float32)
 
     def pseudo_labels(self) -> npt.NDArray[np.float32] | None:
@@ -94,7 +104,9 @@ class Fit:
     def save(self, about: dict[str, Any]) -> None:
         """Write the fit; `fit.json` comes last, so a folder that has one is complete."""
         save_classifier(self.classifier, self.folder, about)
-        names = ("dev_map", "weight", "epochs", "best_epoch", "seconds", "history")
+        if self.last is not None:
+            save_classifier(self.last, self.folder / "last", about)
+        names = ("dev_map", "weight", "epochs", "best_epoch", "seconds", "history", "remarks")
         record = {name: getattr(self, name) for name in names}
         partial = self.folder / f".fit.{os.getpid()}.tmp"
         partial.write_text(json.dumps({**about, **record}))
@@ -106,9 +118,11 @@ class Fit:
         if not (folder / "fit.json").exists():
             return None
         record = json.loads((folder / "fit.json").read_text())
-        names = ("dev_map", "weight", "epochs", "best_epoch", "seconds")
+        names = ("dev_map", "weight", "epochs", "best_epoch", "seconds", "remarks")
         history = [(loss, dev_map) for loss, dev_map in record["history"]]
-        return cls(folder, load_classifier(folder), history=history, **{name: record[name] for name in names})
+        last = load_classifier(folder / "last") if (folder / "last" / "model.json").exists() else None
+        classifier = load_classifier(folder)
+        return cls(folder, classifier, history=history, last=last, **{name: record[name] for name in names})
 
     def _predict(self, samples: Samples, what: str, network: torch.nn.Module, dtype: Any) -> npt.NDArray[Any]:
         path = self.folder / f"{what}-{samples.key}.npy"

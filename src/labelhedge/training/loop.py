@@ -1,6 +1,6 @@
-"""One training loop for every method: multi-label cross entropy on targets made per batch, best epoch by dev mAP.
+"""One training loop for every method: an objective is minimised, the best epoch is chosen by dev mAP.
 
-    outcome = train(network, inputs, targets, dev_inputs, dev_truth, settings, seed=0)
+    outcome = train(network, CrossEntropy(targets), inputs, dev_inputs, dev_truth, settings, seed=0)
 
 It can be stopped anywhere and goes on from its checkpoint to the same weights, bit for bit, because nothing random is
 a state (see `randomness`). The device is chosen by Hugging Face Accelerate; a run uses one process.
@@ -24,12 +24,11 @@ from torch import Tensor, nn
 
 from labelhedge.errors import LabelhedgeError
 from labelhedge.evaluation import mean_average_precision
+from labelhedge.labels import soften
 from labelhedge.training.inputs import Inputs
+from labelhedge.training.objectives import Objective
 from labelhedge.training.randomness import derive_seed, sample_order
 from labelhedge.training.settings import TrainingSettings
-
-Targets = Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]]
-"""From sample positions (B,) to targets (B, L) in [0, 1]."""
 
 PREDICTION_BATCH = 512
 
@@ -51,6 +50,8 @@ class Outcome:
     seconds : float
         Training time over all sittings.
     history : list of (loss, dev mAP), one per epoch
+    last : dict
+        The network's weights of the last epoch, where `keep_last` asks for them.
     """
 
     weights: dict[str, Tensor]
@@ -59,26 +60,21 @@ class Outcome:
     epochs: int = 0
     seconds: float = 0.0
     history: list[tuple[float, float]] = field(default_factory=list)
-
-
-def multi_label_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross entropy with logits, summed over labels, mean over samples (Eq. 3).
-
-    With pseudo labels as targets this is Eq. 4, by linearity of the cross entropy in its targets.
-    """
-    return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1).mean()
+    last: dict[str, Tensor] = field(default_factory=dict)
 
 
 def train(
     network: nn.Module,
+    objective: Objective,
     inputs: Inputs,
-    targets: Targets,
     dev_inputs: Inputs,
     dev_truth: npt.NDArray[np.bool_],
     settings: TrainingSettings,
     *,
     seed: int,
+    rows: npt.NDArray[np.int64] | None = None,
     epoch_length: int | None = None,
+    exclusive: bool = False,
     checkpoint: Path | None = None,
     on_epoch: Callable[[int, float, float], None] | None = None,
 ) -> Outcome:
@@ -87,13 +83,18 @@ def train(
     Parameters
     ----------
     network : nn.Module with ``prepare(raw, generator)``
+    objective : Objective
+        Its parameters are trained along, without weight decay; its state is part of the checkpoint.
     inputs : Inputs of the N training samples
-    targets : function from positions (B,) to targets (B, L)
     dev_inputs, dev_truth : Inputs, (N_dev, L) bool
     settings : TrainingSettings
     seed : int
+    rows : (n,) sample numbers, optional
+        Train on these only. Default: all N.
     epoch_length : int, optional
-        Samples per epoch; a small set is gone through several times. Default: N.
+        Samples per epoch; a small set is gone through several times. Default: n.
+    exclusive : bool
+        Dev is scored with the softmax of the logits.
     checkpoint : Path, optional
         File to resume from and to save to; removed at the end.
     on_epoch : function of (epoch, loss, dev mAP), optional
@@ -103,30 +104,35 @@ def train(
     ValueError
         When there are fewer than two training samples, or bf16 is asked for on a CPU.
     """
-    if len(inputs) < 2:
-        raise LabelhedgeError(f"at least two training samples are needed, found {len(inputs)}")
+    rows = np.arange(len(inputs)) if rows is None else rows
+    if len(rows) < 2:
+        raise LabelhedgeError(f"at least two training samples are needed, found {len(rows)}")
     accelerator = Accelerator()
     if settings.precision == "bf16" and accelerator.device.type == "cpu":
         raise LabelhedgeError("training.precision bf16 needs a GPU; use float32 on a CPU")
-    optimizer = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    objective.to(accelerator.device).train()
+    groups: list[dict[str, Any]] = [{"params": list(network.parameters()), "weight_decay": settings.weight_decay}]
+    if own := objective.trained():
+        groups.append({"params": own, "weight_decay": 0.0})
+    optimizer = torch.optim.AdamW(groups, settings.learning_rate, fused=True)
     model, optimizer = accelerator.prepare(network, optimizer)
     outcome, step, losses = Outcome(weights={}), 0, torch.zeros((), device=accelerator.device)
     if checkpoint is not None and checkpoint.exists():
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
         network.load_state_dict(saved["network"])
+        objective.load_state_dict(saved["objective"])
         optimizer.load_state_dict(saved["optimizer"])
         outcome, step = Outcome(**saved["outcome"]), saved["step"]
         losses = saved["losses"].to(accelerator.device)
 
     def save() -> None:
         if checkpoint is not None:
-            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+            parts = {"network": network, "objective": objective, "optimizer": optimizer}
+            state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
             _save({**state, "outcome": vars(outcome), "step": step, "losses": losses}, checkpoint)
 
     # A batch of one sample has no batch statistics, so a single left-over sample waits for another epoch.
-    length = max(len(inputs), epoch_length or 0)
+    length = max(len(rows), epoch_length or 0)
     batches = length // settings.batch_size + (length % settings.batch_size > 1)
     last_saved, cost = time.monotonic(), 0.0
     started = time.monotonic() - outcome.seconds
@@ -134,19 +140,18 @@ def train(
     while outcome.epochs < settings.epochs and not _out_of_patience(outcome, settings):
         epoch, batch = divmod(step, batches)
         if epoch != ordered_epoch:
-            order, ordered_epoch = sample_order(seed, epoch, len(inputs), length), epoch
+            order, ordered_epoch = rows[sample_order(seed, epoch, len(rows), length)], epoch
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * settings.decay ** (epoch // settings.decay_every)
             model.train()
-        positions = order[batch * settings.batch_size : (batch + 1) * settings.batch_size]
+        samples = order[batch * settings.batch_size : (batch + 1) * settings.batch_size]
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(seed, "dropout", step))
             draws = torch.Generator().manual_seed(derive_seed(seed, "augmentation", step))
-            raw = inputs.gather(positions).to(accelerator.device)
-            wanted = torch.as_tensor(targets(positions), dtype=torch.float32).to(accelerator.device)
+            raw = inputs.gather(samples).to(accelerator.device)
             prepared = network.prepare(raw, draws if settings.augment else None)  # type: ignore[operator]
             with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-                loss = multi_label_loss(model(prepared).float(), wanted)
+                loss = objective(model, prepared, samples)
         optimizer.zero_grad()
         accelerator.backward(loss)
         optimizer.step()
@@ -155,6 +160,7 @@ def train(
         outcome.seconds = time.monotonic() - started
         if step % batches == 0:
             scores = predict_logits(network, dev_inputs, accelerator.device)
+            scores = soften(scores, exclusive=True) if exclusive else scores  # a softmax is not monotone in its logit
             _close_epoch(outcome, network, float(losses) / batches, dev_truth, scores)
             losses.zero_()
             if on_epoch is not None:
@@ -164,6 +170,8 @@ def train(
             save()
             last_saved = time.monotonic()
             cost = last_saved - began
+    if settings.keep_last:
+        outcome.last = copy.deepcopy({name: value.cpu() for name, value in network.state_dict().items()})
     network.load_state_dict(outcome.weights)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)

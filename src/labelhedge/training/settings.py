@@ -11,9 +11,10 @@ class TrainingSettings(BaseModel):
     """How a network is trained.
 
     ``learning_rate`` is multiplied by ``decay`` every ``decay_every`` epochs. The best epoch is chosen by mAP on dev;
-    ``patience`` stops after so many epochs without a better one (none: never). ``weight_decay`` is decoupled (AdamW; 0
-    is Adam, as in the paper). ``precision`` ``bf16`` needs a GPU. A checkpoint is written every
-    ``checkpoint_seconds``, or less often where writing takes long; 0 writes one after each step.
+    ``patience`` stops after so many epochs without a better one (none: never); ``keep_last`` also keeps the network of
+    the last epoch, so that a result tells what choosing on dev was worth. ``weight_decay`` is decoupled (AdamW; 0 is
+    Adam, as in the paper). ``precision`` ``bf16`` needs a GPU. A checkpoint is written every ``checkpoint_seconds``, or
+    less often where writing takes long; 0 writes one after each step.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,6 +26,7 @@ class TrainingSettings(BaseModel):
     decay_every: Annotated[int, Field(ge=1)] = 5
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     patience: Annotated[int, Field(ge=1)] | None = None
+    keep_last: bool = False
     augment: bool = True
     precision: Literal["float32", "bf16"] = "float32"
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 5.0

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from labelhedge.corpus import EvaluationView, Label, TrainingView
 from labelhedge.corpus.views import LabelSets
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph import read_triples, siblings
+from labelhedge.labels import soften
 from labelhedge.models import Classifier, NetworkSettings
 from labelhedge.training.fit import Fit
 from labelhedge.training.inputs import Inputs, InputStore
-from labelhedge.training.loop import Targets, train
+from labelhedge.training.loop import train
+from labelhedge.training.objectives import CrossEntropy, Objective, Targets
 from labelhedge.training.randomness import derive_seed
 from labelhedge.training.settings import TrainingSettings
 
@@ -103,6 +107,8 @@ class Task:
     seed : int
     folder : Path
     on_epoch : function of (epoch, loss, dev mAP), or None
+    exclusive : bool
+        The labels exclude each other: softmax and categorical cross entropy in the place of sigmoid and binary.
     """
 
     train: TrainingSet
@@ -114,6 +120,21 @@ class Task:
     seed: int
     folder: Path
     on_epoch: Callable[[int, float, float], None] | None = None
+    exclusive: bool = False
+
+    def once(self, name: str, fit: Callable[[Task], Fit]) -> Fit:
+        """A fit that is only a part of a method's work: trained in a folder of its own, once, also when resumed."""
+        part = replace(self, folder=self.folder / name)
+        found = Fit.load(part.folder)
+        if found is None:
+            found = fit(part)
+            found.save({"part": name})
+        return found
+
+    def soften(self, logits: npt.NDArray[np.floating[Any]], temperature: float = 1.0) -> npt.NDArray[np.float32]:
+        """Soft labels (N, L) of logits, float32: see :func:`labelhedge.labels.soften`."""
+        soft: npt.NDArray[np.float32] = soften(logits.astype(np.float32), temperature, exclusive=self.exclusive)
+        return soft
 
     def siblings(self, relations: Collection[str] | None = None) -> list[list[int]]:
         """Siblings of every label in the corpus's graph.
@@ -131,46 +152,51 @@ class Task:
 
     def train_model(
         self,
-        targets: LabelSets | Targets,
+        targets: LabelSets | Targets | Objective,
         *,
         rows: npt.NDArray[np.int64] | None = None,
         weight: float | None = None,
+        initial: Mapping[str, Tensor] | None = None,
     ) -> Fit:
-        """Train the network on targets and return the best epoch on dev.
+        """Train the network on targets, or by an objective, and return the best epoch on dev.
 
         An epoch is as many samples as the whole training set has, also where only some rows are trained on: every
         method gets the same number of steps per epoch, and the schedule means the same to all.
 
         Parameters
         ----------
-        targets : (N, L) sparse labels, or a function from sample numbers (B,) to targets (B, L)
+        targets : (N, L) sparse labels, or a function from sample numbers (B,) to targets (B, L), or an Objective
             A function's targets are kept as the fit's pseudo labels.
         rows : (n,) sample numbers, optional
             Train on these only. Default: all.
         weight : float, optional
             λ, to be recorded.
+        initial : dict, optional
+            Weights to start from. Default: drawn from the seed.
         """
-        function: Targets = targets if callable(targets) else (lambda samples: targets[samples].toarray())
-        chosen = np.arange(len(self.train)) if rows is None else rows
-        inputs = Inputs(self.train.inputs.array, self.train.inputs.rows[chosen])
+        objective = targets if isinstance(targets, Objective) else self._cross_entropy(targets)
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(self.seed, "initialisation"))
             network = self.network.build(len(self.labels))
+        if initial is not None:
+            network.load_state_dict(dict(initial))
         outcome = train(
             network,
-            inputs,
-            lambda positions: function(chosen[positions]),
+            objective,
+            self.train.inputs,
             self.dev.inputs,
             self.dev.truth,
             self.training,
             seed=self.seed,
+            rows=rows,
             epoch_length=len(self.train),
+            exclusive=self.exclusive,
             checkpoint=self.folder / "checkpoint.pt",
             on_epoch=self.on_epoch,
         )
         fit = Fit(
             folder=self.folder,
-            classifier=Classifier(self.network, [label.name for label in self.labels], [network]),
+            classifier=self.classifier([network]),
             dev_map=outcome.dev_map,
             weight=weight,
             epochs=outcome.epochs,
@@ -178,9 +204,22 @@ class Task:
             seconds=outcome.seconds,
             history=outcome.history,
         )
-        if callable(targets):
-            fit.keep_pseudo_labels(function, len(self.train))
+        if outcome.last:
+            last = self.network.build(len(self.labels))
+            last.load_state_dict(outcome.last)
+            fit.last = self.classifier([last])
+        if isinstance(objective, CrossEntropy) and objective.targets is targets:
+            fit.keep_pseudo_labels(objective.targets, len(self.train))
         return fit
+
+    def classifier(self, networks: Sequence[nn.Module]) -> Classifier:
+        """A classifier for this task's labels, made of trained networks."""
+        names = [label.name for label in self.labels]
+        return Classifier(self.network, names, networks, exclusive=self.exclusive)
+
+    def _cross_entropy(self, targets: LabelSets | Targets) -> CrossEntropy:
+        function: Targets = targets if callable(targets) else (lambda samples: targets[samples].toarray())
+        return CrossEntropy(function, exclusive=self.exclusive)
 
 
 def training_set(view: TrainingView, store: InputStore) -> TrainingSet:
