@@ -13,8 +13,8 @@ import jinja2
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
-from labelhedge.report.gallery import Gallery, draw_gallery
 from labelhedge.methods import METHODS
+from labelhedge.report.gallery import Gallery, draw_gallery
 from labelhedge.results import Results, Summary, percent
 
 
