@@ -247,6 +247,7 @@ class Experiment:
             epochs=fit.epochs,
             best_epoch=fit.best_epoch,
             accuracy=float(accuracy(test.truth, fit.scores(test))) if exclusive else None,
+            dev_accuracy=fit.dev_accuracy,
             remarks=fit.remarks,
             **last,
         )

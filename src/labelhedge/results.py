@@ -37,13 +37,27 @@ class Result(BaseModel):
     epochs: int
     best_epoch: int
     accuracy: float | None = None
+    dev_accuracy: float | None = None
     last_map: float | None = None
     last_accuracy: float | None = None
     remarks: list[str] = []
 
+    @property
+    def score(self) -> float:
+        """What methods are compared by: accuracy where labels exclude each other, else mAP; on test, in [0, 1]."""
+        return self.test_map if self.accuracy is None else self.accuracy
+
+    @property
+    def dev_score(self) -> float:
+        """The same on dev."""
+        return self.dev_map if self.dev_accuracy is None else self.dev_accuracy
+
 
 class Summary(NamedTuple):
-    """One method over all its seeds; mAPs in [0, 1], deviations are of the sample (n - 1), None for one seed."""
+    """One method over all its seeds; mAPs in [0, 1], deviations are of the sample (n - 1), None for one seed.
+
+    ``difference`` is of accuracies where labels exclude each other, else of mAPs; ``dev`` is the same on dev.
+    """
 
     method: str
     seeds: int
@@ -52,7 +66,7 @@ class Summary(NamedTuple):
     difference: float | None
     difference_std: float | None
     better: int | None
-    dev_mean: float
+    dev: float
     weight: float | None
     seconds: float
     accuracy: float | None = None
@@ -114,15 +128,15 @@ class Results(BaseModel):
 
     def best(self, method: str) -> Result:
         """The seed of a method that did best on dev."""
-        return max(self.of(method), key=lambda result: result.dev_map)
+        return max(self.of(method), key=lambda result: result.dev_score)
 
     def summaries(self, baseline: str = "noisy") -> Iterator[Summary]:
         """Each method's mean and deviation over seeds, and its difference to a baseline, paired by seed."""
-        reference = {result.seed: result.test_map for result in self.of(baseline)}
+        reference = {result.seed: result.score for result in self.of(baseline)}
         for method in self.methods:
             results = self.of(method)
             maps = [result.test_map for result in results]
-            differences = [r.test_map - reference[r.seed] for r in results if r.seed in reference]
+            differences = [r.score - reference[r.seed] for r in results if r.seed in reference]
             paired = method != baseline and bool(differences)
             accuracies = [result.accuracy for result in results if result.accuracy is not None]
             weights = [result.weight for result in results if result.weight is not None]
@@ -134,7 +148,7 @@ class Results(BaseModel):
                 difference=fmean(differences) if paired else None,
                 difference_std=stdev(differences) if paired and len(differences) > 1 else None,
                 better=sum(difference > 0 for difference in differences) if paired else None,
-                dev_mean=fmean(result.dev_map for result in results),
+                dev=fmean(result.dev_score for result in results),
                 weight=fmean(weights) if weights else None,
                 seconds=fmean(result.seconds for result in results),
                 accuracy=fmean(accuracies) if accuracies else None,
@@ -157,14 +171,14 @@ class Results(BaseModel):
         from rich.table import Table
 
         seeds = max((len(self.of(method)) for method in self.methods), default=0)
+        summaries = list(self.summaries())
+        single = any(row.accuracy is not None for row in summaries)
         table = Table(
-            title=f"{self.corpus['name']}: test mAP in %, mean ± std over {seeds} seed{'s' * (seeds != 1)}",
+            title=f"{self.corpus['name']}: test {'accuracy and ' * single}mAP in %, mean ± std over {seeds} seed{'s' * (seeds != 1)}",
             title_justify="left",
         )
         table.add_column("method")
-        summaries = list(self.summaries())
-        single = any(row.accuracy is not None for row in summaries)
-        headings = ("accuracy",) * single + ("test mAP", "against noisy", "better", "dev mAP", "λ", "seconds")
+        headings = ("accuracy",) * single + ("test mAP", "against noisy", "better", "dev", "λ", "seconds")
         for heading in headings:
             table.add_column(heading, justify="right")
         for row in summaries:
@@ -174,7 +188,7 @@ class Results(BaseModel):
                 percent(row.mean, row.std),
                 "" if row.difference is None else percent(row.difference, row.difference_std, sign=True),
                 "" if row.better is None else f"{row.better} of {row.seeds}",
-                percent(row.dev_mean),
+                percent(row.dev),
                 "" if row.weight is None else f"{row.weight:.2f}",
                 f"{row.seconds:.1f}" if row.seconds else "",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from labelhedge.evaluation import mean_average_precision
+from labelhedge.evaluation import accuracy, mean_average_precision
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task
 
@@ -26,5 +26,7 @@ class Ensemble(Method):
         """Put the two networks into one classifier."""
         networks = [network for name in self.needs for network in fitted[name].classifier.networks]
         fit = Fit(folder=task.folder, classifier=task.classifier(networks), dev_map=0.0)
-        fit.dev_map = float(mean_average_precision(task.dev.truth, fit.scores(task.dev)))
+        scores = fit.scores(task.dev)
+        fit.dev_map = float(mean_average_precision(task.dev.truth, scores))
+        fit.dev_accuracy = float(accuracy(task.dev.truth, scores)) if task.exclusive else None
         return fit

@@ -14,7 +14,8 @@ import jinja2
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
 from labelhedge.methods import METHODS
-from labelhedge.report.gallery import Gallery, draw_gallery
+from labelhedge.report.gallery import draw_gallery
+from labelhedge.report.suspicion import methods_with_labels
 from labelhedge.results import Results, Summary, percent
 
 
@@ -53,6 +54,7 @@ def write_report(run: Path, corpus: Corpus) -> Path:
     if results.corpus["hash"] != corpus.hash:
         raise LabelhedgeError(f"{run} was made with another state of the corpus {corpus.name}: run it again")
     summaries = list(results.summaries())
+    hedge = _best_hedge(run, results)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("labelhedge.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -68,9 +70,9 @@ def write_report(run: Path, corpus: Corpus) -> Path:
         single=all(summary.accuracy is not None for summary in summaries),
         seeds=max(summary.seeds for summary in summaries),
         labels_scored=results.results[0].labels_scored,
-        bars=_bars(results, corpus, compared := _compared(results)),
+        bars=_bars(results, corpus, compared := _compared(results, hedge)),
         compared=compared,
-        gallery=_gallery(run, results, corpus),
+        gallery=draw_gallery(run, corpus, hedge) if hedge else None,
         machine=json.loads((run / "environment.json").read_text()),
     )
     partial = run / f".report.{os.getpid()}.tmp"
@@ -87,11 +89,16 @@ def _scale(summaries: Sequence[Summary]) -> tuple[float, float]:
     return max(0.0, min(5 * (low // 5), high - 5)), high
 
 
-def _compared(results: Results) -> list[str]:
+def _best_hedge(run: Path, results: Results) -> str | None:
+    """Of the methods that made pseudo labels the best on dev."""
+    made = methods_with_labels(run)
+    hedges = [row for row in results.summaries() if row.method in made]
+    return max(hedges, key=lambda row: row.dev).method if hedges else None
+
+
+def _compared(results: Results, hedge: str | None) -> list[str]:
     """The methods shown label by label: noisy, the best hedge on dev, the upper bound."""
-    hedges = [row for row in results.summaries() if row.weight is not None]
-    chosen = [max(hedges, key=lambda row: row.dev_mean).method] if hedges else []
-    methods = [name for name in ("noisy", *chosen, "upper-bound") if name in results.methods]
+    methods = [name for name in ("noisy", hedge, "upper-bound") if name in results.methods]
     return methods or results.methods[:3]
 
 
@@ -105,11 +112,3 @@ def _bars(results: Results, corpus: Corpus, methods: Sequence[str]) -> list[Bar]
             values[method] = 100 * fmean(found) if found else None
         bars.append(Bar(label.name, values, int(positives[number])))
     return sorted(bars, key=lambda bar: -(bar.values[methods[-1]] or 0))
-
-
-def _gallery(run: Path, results: Results, corpus: Corpus) -> Gallery | None:
-    """The ranked images of the best hedge on dev; None where no method made pseudo labels."""
-    hedges = [row for row in results.summaries() if row.weight is not None]
-    if not hedges:
-        return None
-    return draw_gallery(run, corpus, max(hedges, key=lambda row: row.dev_mean).method)

@@ -70,6 +70,13 @@ def write_labels(path: Path, corpus: Corpus, pseudo: Mapping[str, Sequence[npt.N
     partial.replace(path)
 
 
+def methods_with_labels(run: Path) -> list[str]:
+    """The methods of a run that made pseudo labels, in order."""
+    table = pq.read_table(run / "labels.parquet", columns=["method"])
+    methods: list[str] = table["method"].unique().to_pylist()
+    return methods
+
+
 @dataclass(frozen=True)
 class Suspect:
     """A training sample whose label looks wrong."""
@@ -104,7 +111,7 @@ def rank_suspects(
     path = run / "labels.parquet"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: name the folder of a finished run, such as runs/demo")
-    methods = pq.read_table(path, columns=["method"])["method"].unique().to_pylist()
+    methods = methods_with_labels(run)
     if not methods:
         raise LabelhedgeError(f"{path} is empty: no method of this run makes pseudo labels (distill and guided do)")
     if method is not None and method not in methods:

@@ -4,24 +4,40 @@ from labelhedge.training.cache import cache_folder
 from labelhedge.training.fit import Fit
 from labelhedge.training.inputs import Inputs, InputStore, prepare_inputs
 from labelhedge.training.loop import Outcome, train
+from labelhedge.training.objectives import (
+    CrossEntropy,
+    Objective,
+    SampleNumbers,
+    Targets,
+    cross_entropy,
+    elementwise_cross_entropy,
+    on_device,
+)
 from labelhedge.training.predict import Predictor
 from labelhedge.training.randomness import derive_seed, sample_order
 from labelhedge.training.settings import TrainingSettings
 from labelhedge.training.task import EvaluationSet, Task, TrainingSet, evaluation_set, training_set
 
 __all__ = [
+    "CrossEntropy",
     "EvaluationSet",
     "Fit",
     "InputStore",
     "Inputs",
+    "Objective",
     "Outcome",
     "Predictor",
+    "SampleNumbers",
+    "Targets",
     "Task",
     "TrainingSet",
     "TrainingSettings",
     "cache_folder",
+    "cross_entropy",
     "derive_seed",
+    "elementwise_cross_entropy",
     "evaluation_set",
+    "on_device",
     "prepare_inputs",
     "sample_order",
     "train",

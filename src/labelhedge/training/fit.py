@@ -22,6 +22,8 @@ from labelhedge.training.inputs import Inputs
 from labelhedge.training.loop import PREDICTION_BATCH
 from labelhedge.training.objectives import Targets
 
+_RECORDED = ("dev_map", "dev_accuracy", "weight", "epochs", "best_epoch", "seconds", "remarks")
+
 
 class Samples(Protocol):
     """Samples that a fit can predict for: their inputs, and a key that names them on disk."""
@@ -46,8 +48,8 @@ class Fit:
     folder : Path
         Where it is kept.
     classifier : Classifier
-    dev_map : float
-        mAP on dev, of the epoch chosen there.
+    dev_map, dev_accuracy : float
+        On dev, of the epoch chosen there; accuracy only where labels exclude each other.
     weight : float or None
         λ, where it applies.
     epochs, best_epoch : int
@@ -63,6 +65,7 @@ class Fit:
     folder: Path
     classifier: Classifier
     dev_map: float
+    dev_accuracy: float | None = None
     weight: float | None = None
     epochs: int = 0
     best_epoch: int = 0
@@ -95,19 +98,35 @@ class Fit:
         path = self.folder / "pseudo-labels.npy"
         return np.load(path, mmap_mode="r") if path.exists() else None
 
+    def held_out(self) -> npt.NDArray[np.float32]:
+        """Logits (N_train, L) by networks that have not seen the sample, memory-mapped; of a cross-fitted method.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the method was not cross-fitted.
+        """
+        return np.asarray(np.load(self.folder / "held-out.npy", mmap_mode="r"))
+
+    def keep_held_out(self, logits: Targets, count: int) -> None:
+        """Store the held-out logits of all `count` training samples, as float32."""
+        self._keep("held-out.npy", logits, count)
+
     def keep_pseudo_labels(self, targets: Targets, count: int) -> None:
         """Store the targets of all `count` training samples; as float32, so that the least suspicion has a rank."""
+        self._keep("pseudo-labels.npy", targets, count)
+
+    def _keep(self, name: str, values: Targets, count: int) -> None:
         batches = (np.arange(i, min(i + PREDICTION_BATCH, count)) for i in range(0, count, PREDICTION_BATCH))
         shape = (count, len(self.classifier.labels))
-        _write_array(self.folder / "pseudo-labels.npy", shape, np.float32, (targets(rows) for rows in batches))
+        _write_array(self.folder / name, shape, np.float32, (values(rows) for rows in batches))
 
     def save(self, about: dict[str, Any]) -> None:
         """Write the fit; `fit.json` comes last, so a folder that has one is complete."""
         save_classifier(self.classifier, self.folder, about)
         if self.last is not None:
             save_classifier(self.last, self.folder / "last", about)
-        names = ("dev_map", "weight", "epochs", "best_epoch", "seconds", "history", "remarks")
-        record = {name: getattr(self, name) for name in names}
+        record = {name: getattr(self, name) for name in (*_RECORDED, "history")}
         partial = self.folder / f".fit.{os.getpid()}.tmp"
         partial.write_text(json.dumps({**about, **record}))
         partial.replace(self.folder / "fit.json")
@@ -118,11 +137,10 @@ class Fit:
         if not (folder / "fit.json").exists():
             return None
         record = json.loads((folder / "fit.json").read_text())
-        names = ("dev_map", "weight", "epochs", "best_epoch", "seconds", "remarks")
         history = [(loss, dev_map) for loss, dev_map in record["history"]]
         last = load_classifier(folder / "last") if (folder / "last" / "model.json").exists() else None
         classifier = load_classifier(folder)
-        return cls(folder, classifier, history=history, last=last, **{name: record[name] for name in names})
+        return cls(folder, classifier, history=history, last=last, **{name: record[name] for name in _RECORDED})
 
     def _predict(self, samples: Samples, what: str, network: torch.nn.Module, dtype: Any) -> npt.NDArray[Any]:
         path = self.folder / f"{what}-{samples.key}.npy"

@@ -1,4 +1,4 @@
-"""One training loop for every method: an objective is minimised, the best epoch is chosen by dev mAP.
+"""One training loop for every method: an objective is minimised, the best epoch is chosen on dev.
 
     outcome = train(network, CrossEntropy(targets), inputs, dev_inputs, dev_truth, settings, seed=0)
 
@@ -23,7 +23,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from labelhedge.errors import LabelhedgeError
-from labelhedge.evaluation import mean_average_precision
+from labelhedge.evaluation import accuracy, mean_average_precision
 from labelhedge.labels import soften
 from labelhedge.training.inputs import Inputs
 from labelhedge.training.objectives import Objective
@@ -41,8 +41,8 @@ class Outcome:
     ----------
     weights : dict
         The network's weights of the best epoch.
-    dev_map : float
-        Their mAP on dev.
+    dev_map, dev_accuracy : float
+        Their mAP on dev, and their accuracy there where labels exclude each other, which then decides.
     epoch : int
         The best epoch, counted from 1.
     epochs : int
@@ -56,6 +56,7 @@ class Outcome:
 
     weights: dict[str, Tensor]
     dev_map: float = -1.0
+    dev_accuracy: float | None = None
     epoch: int = 0
     epochs: int = 0
     seconds: float = 0.0
@@ -94,7 +95,7 @@ def train(
     epoch_length : int, optional
         Samples per epoch; a small set is gone through several times. Default: n.
     exclusive : bool
-        Dev is scored with the softmax of the logits.
+        The labels exclude each other: the best epoch is that of the highest accuracy on dev, not mAP.
     checkpoint : Path, optional
         File to resume from and to save to; removed at the end.
     on_epoch : function of (epoch, loss, dev mAP), optional
@@ -160,8 +161,7 @@ def train(
         outcome.seconds = time.monotonic() - started
         if step % batches == 0:
             scores = predict_logits(network, dev_inputs, accelerator.device)
-            scores = soften(scores, exclusive=True) if exclusive else scores  # a softmax is not monotone in its logit
-            _close_epoch(outcome, network, float(losses) / batches, dev_truth, scores)
+            _close_epoch(outcome, network, float(losses) / batches, dev_truth, scores, exclusive)
             losses.zero_()
             if on_epoch is not None:
                 on_epoch(outcome.epochs, *outcome.history[-1])
@@ -197,14 +197,17 @@ def _close_epoch(
     loss: float,
     truth: npt.NDArray[np.bool_],
     scores: npt.NDArray[np.float32],
+    exclusive: bool,
 ) -> None:
     if not (np.isfinite(loss) and np.isfinite(scores).all()):
         raise FloatingPointError(f"the loss is {loss} in epoch {outcome.epochs + 1}: lower training.learning_rate")
+    scores = soften(scores, exclusive=True) if exclusive else scores  # which is not monotone in a label's logit
     dev_map = float(mean_average_precision(truth, scores))
+    dev_accuracy = float(accuracy(truth, scores)) if exclusive else None
     outcome.epochs += 1
     outcome.history.append((loss, dev_map))
-    if dev_map > outcome.dev_map:
-        outcome.dev_map, outcome.epoch = dev_map, outcome.epochs
+    if (dev_accuracy or 0.0, dev_map) > (outcome.dev_accuracy or 0.0, outcome.dev_map):
+        outcome.dev_map, outcome.dev_accuracy, outcome.epoch = dev_map, dev_accuracy, outcome.epochs
         outcome.weights = copy.deepcopy({name: value.cpu() for name, value in network.state_dict().items()})
 
 

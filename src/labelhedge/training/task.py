@@ -198,6 +198,7 @@ class Task:
             folder=self.folder,
             classifier=self.classifier([network]),
             dev_map=outcome.dev_map,
+            dev_accuracy=outcome.dev_accuracy,
             weight=weight,
             epochs=outcome.epochs,
             best_epoch=outcome.epoch,

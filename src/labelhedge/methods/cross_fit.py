@@ -1,0 +1,102 @@
+"""Cross-fitting: predictions for every training sample by networks that have not seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from labelhedge.corpus.views import LabelSets
+from labelhedge.errors import LabelhedgeError
+from labelhedge.methods.base import Method
+from labelhedge.training import Fit, Task, derive_seed
+
+
+class CrossClean(Method):
+    """Baseline-Clean, once for each of ``folds`` parts of D_c, trained on the other parts."""
+
+    name: ClassVar[str] = "cross-clean"
+    about: ClassVar[str] = "clean, cross-fitted"
+    auxiliary: ClassVar[bool] = True
+    needs_clean_set: ClassVar[bool] = True
+
+    folds: Annotated[int, Field(ge=2)] = 5
+
+    def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
+        """Train a network for each fold of the trusted samples."""
+        return cross_fit(task, task.train.verified, np.flatnonzero(task.train.trusted), self.folds)
+
+
+class CrossNoisy(Method):
+    """Baseline-Noisy, once for each of ``folds`` parts of D, trained on the other parts."""
+
+    name: ClassVar[str] = "cross-noisy"
+    about: ClassVar[str] = "noisy, cross-fitted"
+    auxiliary: ClassVar[bool] = True
+
+    folds: Annotated[int, Field(ge=2)] = 5
+
+    def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
+        """Train a network for each fold of all samples."""
+        return cross_fit(task, task.train.labels, np.arange(len(task.train)), self.folds)
+
+
+def cross_fit(task: Task, labels: LabelSets, rows: npt.NDArray[np.int64], folds: int) -> Fit:
+    """Train a network per fold of the rows; a sample is predicted by those that have not been trained on it.
+
+    Parameters
+    ----------
+    task : Task
+    labels : (N, L) sparse labels
+    rows : (n,) sample numbers to train on
+    folds : int
+        Of each, a network is trained on the others. Copies of an image are in one fold.
+
+    Returns
+    -------
+    Fit
+        Its classifier is the mean of the networks, `Fit.held_out` their predictions.
+
+    Raises
+    ------
+    LabelhedgeError
+        When there are fewer than two rows per fold.
+    """
+    if len(rows) < 2 * folds:
+        raise LabelhedgeError(f"{folds} folds need at least {2 * folds} samples, found {len(rows)}")
+    fold = _assign(task, rows, folds)
+
+    def train_without(number: int) -> Fit:
+        return task.once(f"fold-{number}", lambda part: part.train_model(labels, rows=rows[fold != number]))
+
+    fits = [train_without(number) for number in range(folds)]
+    unseen = np.ones((folds, len(task.train)), bool)
+    for number in range(folds):
+        unseen[number, rows[fold != number]] = False
+    logits = [fit.logits(task.train) for fit in fits]
+    together = Fit(
+        folder=task.folder,
+        classifier=task.classifier([network for fit in fits for network in fit.classifier.networks]),
+        dev_map=float(np.mean([fit.dev_map for fit in fits])),
+        epochs=sum(fit.epochs for fit in fits),
+        seconds=sum(fit.seconds for fit in fits),
+    )
+
+    def held_out(samples: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        weights = unseen[:, samples].astype(np.float32)  # (folds, B)
+        total = sum(w[:, None] * array[samples].astype(np.float32) for w, array in zip(weights, logits, strict=True))
+        return np.asarray(total / weights.sum(0)[:, None], np.float32)
+
+    together.keep_held_out(held_out, len(task.train))
+    return together
+
+
+def _assign(task: Task, rows: npt.NDArray[np.int64], folds: int) -> npt.NDArray[np.int64]:
+    """The fold (n,) of each row; folds are of equal size up to copies of images."""
+    digests = [task.train.view.digests[row] for row in rows]
+    distinct = {identity: number for number, identity in enumerate(dict.fromkeys(digests))}
+    order = np.random.default_rng(derive_seed(task.seed, "folds")).permutation(len(distinct))
+    return np.array([order[distinct[identity]] % folds for identity in digests])

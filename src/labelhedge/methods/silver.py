@@ -1,0 +1,27 @@
+"""Trained on the untrusted samples alone: what gold loss correction compares the clean set with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from labelhedge.errors import LabelhedgeError
+from labelhedge.methods.base import Method
+from labelhedge.training import Fit, Task
+
+
+class Silver(Method):
+    """Train on D_n with observed labels. It has seen no verified label, so its errors on D_c are those of the noise."""
+
+    name: ClassVar[str] = "silver"
+    about: ClassVar[str] = "trained on the unchecked images alone"
+    auxiliary: ClassVar[bool] = True
+
+    def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
+        """Train on untrusted samples only."""
+        untrusted = np.flatnonzero(~task.train.trusted)
+        if len(untrusted) < 2:
+            raise LabelhedgeError("every training sample is trusted: there are no noisy labels to correct for")
+        return task.train_model(task.train.observed, rows=untrusted)
