@@ -173,8 +173,9 @@ class Results(BaseModel):
         seeds = max((len(self.of(method)) for method in self.methods), default=0)
         summaries = list(self.summaries())
         single = any(row.accuracy is not None for row in summaries)
+        measures = "accuracy and mAP" if single else "mAP"
         table = Table(
-            title=f"{self.corpus['name']}: test {'accuracy and ' * single}mAP in %, mean ± std over {seeds} seed{'s' * (seeds != 1)}",
+            title=f"{self.corpus['name']}: test {measures} in %, mean ± std over {seeds} seed{'s' * (seeds != 1)}",
             title_justify="left",
         )
         table.add_column("method")

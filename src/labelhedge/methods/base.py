@@ -32,7 +32,7 @@ class Method(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: ClassVar[str]
-    about: ClassVar[str]
+    about: ClassVar[str] = ""
     by_default: ClassVar[bool] = False
     auxiliary: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
