@@ -1,4 +1,4 @@
-"""`labelhedge risk`: the risks of a run's labels on samples its teacher never saw, and what each rule for λ makes of them.
+"""`labelhedge risk`: how far a run's labels are from the truth, and what each rule for λ makes of them.
 
 found = measure_risk("runs/demo", corpus)        # on dev
 found.analysis.cross                             # C with its interval
@@ -14,10 +14,11 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from rich.markup import escape
 
 from labelhedge.corpus import Corpus, EvaluationView
 from labelhedge.errors import LabelhedgeError
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PLACES = {
-    "dev": "checked dev images; the teacher was chosen on them, not trained on them",
-    "test": "checked test images; look, but choose λ on dev",
-    "hidden": "untrusted training images whose true labels happen to be known; for analysis only",
+    "dev": "images the teacher was chosen on, but not trained on",
+    "test": "images; look, but choose λ on dev",
+    "hidden": "untrusted training images; truth known for analysis only",
 }
 """Where risks can be measured. Not on the clean set D_c: the teacher was trained on it and is over-confident there."""
 
@@ -95,17 +96,17 @@ class RunRisk:
         yield Text(f"teacher: clean, seed {self.teacher_seed}, T = {self.temperature:g}; 95% intervals in brackets\n")
         yield self._risks()
         yield self._rules()
-        if self.per_label:
-            yield self._by_label()
         for remark in self.remarks:
             yield Text(f"- {remark}")
+        if self.per_label:
+            yield self._by_label()
 
     def _risks(self) -> Table:
         analysis = self.analysis
         table = _table("", "", "measured")
         table.add_row("R_y", "risk of the observed labels y", _shown(analysis.observed))
         table.add_row("R_s", "risk of the soft labels s", _shown(analysis.soft))
-        table.add_row("C", "cross term, E\\[(y - y*)·(s - y*)]", _shown(analysis.cross, sign=True))
+        table.add_row("C", escape("cross term, E[(y - y*)·(s - y*)]"), _shown(analysis.cross, sign=True))
         table.add_row("", "correlation, C / sqrt(R_y R_s)", _shown(analysis.correlation, 2, sign=True))
         return table
 
@@ -122,18 +123,19 @@ class RunRisk:
         return table
 
     def _by_label(self) -> Table:
-        labels = self.analysis.labels
-        table = _table("label", "positives", "R_y", "R_s", "C", "λ exact", "risk at `exact`")
-        at_exact = labels.pseudo["exact"]
+        """Per 1,000 images: a single label's risk is small."""
+        labels, at_exact = self.analysis.labels, self.analysis.labels.pseudo["exact"]
+        table = _table("label", "positives", "R_y", "R_s", "C", "own λ", "at `exact`")
+        table.title, table.title_justify = "\nby label, risks per 1,000 images, `exact` as for all labels", "left"
         for number in np.argsort(-at_exact.value, kind="stable"):
             table.add_row(
-                self.labels[number],
+                escape(self.labels[number]),
                 f"{labels.positives[number]:,}",
-                f"{labels.observed.value[number]:.3f}",
-                f"{labels.soft.value[number]:.3f}",
-                f"{labels.cross.value[number]:+.3f}",
+                f"{1000 * labels.observed.value[number]:.1f}",
+                f"{1000 * labels.soft.value[number]:.1f}",
+                f"{1000 * labels.cross.value[number]:+.1f}",
                 _shown(_at(labels.weight_exact, number), 2),
-                _shown(_at(at_exact, number)),
+                f"{1000 * at_exact.value[number]:.1f}",
             )
         return table
 
@@ -265,9 +267,7 @@ def _verdict(analysis: RiskAnalysis, on: str, corpus: Corpus) -> Iterator[str]:
             f"{analysis.samples:,} images tell it holds, and `risk` (Eq. 8) is as good as `exact`."
         )
     else:
-        alike: Literal["go together", "go against each other"] = (
-            "go together" if analysis.cross.value > 0 else "go against each other"
-        )
+        alike = "go together" if analysis.cross.value > 0 else "go against each other"
         yield (
             f"Proposition 1 assumes C = 0. It does not hold here: the interval of C excludes 0, the errors of observed "
             f"and soft labels {alike}. `risk` (Eq. 8) leaves C out, `exact` counts it."
@@ -278,9 +278,9 @@ def _table(*headings: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number and heading else "left")
+        table.add_column(heading, justify="right" if number and heading else "left", no_wrap=number > 0)
     return table
 
 
@@ -288,7 +288,7 @@ def _shown(estimate: Estimate[float], digits: int = 3, *, sign: bool = False) ->
     if math.isnan(estimate.value):
         return "-"
     value, low, high = (f"{part:{'+' if sign else ''}.{digits}f}" for part in estimate)
-    return f"{value} \\[{low}, {high}]"
+    return escape(f"{value} [{low}, {high}]")
 
 
 def _at(estimate: Estimate[npt.NDArray[np.float64]], number: int) -> Estimate[float]:
