@@ -64,6 +64,41 @@ def test_the_cross_term_is_that_of_the_loop(case):
     assert abs(found) <= math.sqrt(risk(case[0], case[2]) * risk(case[1], case[2])) + 1e-12
 
 
+def independent_loop(observed, soft, truth):
+    """C_0: for each label and each truth, the mean errors multiplied."""
+    total = 0.0
+    for label in range(truth.shape[1]):
+        for value in (0, 1):
+            rows = [sample for sample in range(len(truth)) if truth[sample, label] == value]
+            if rows:
+                errors = [sum(side[row, label] - value for row in rows) / len(rows) for side in (observed, soft)]
+                total += len(rows) / len(truth) * errors[0] * errors[1]
+    return total
+
+
+@CASES
+@given(triples())
+def test_what_independent_errors_would_give_is_that_of_the_loop(case):
+    found = analyse_risk(*case, resamples=3)
+    assert found.cross.value >= 0  # labels of 0 and 1: where y is wrong, s can only err to the same side
+    assert found.cross_independent.value == pytest.approx(independent_loop(*case), abs=1e-12)
+    assert found.cross_shared.value == pytest.approx(cross_loop(*case) - independent_loop(*case), abs=1e-12)
+    for name in ("cross_independent", "cross_shared"):
+        assert getattr(found.labels, name).value.sum() == pytest.approx(getattr(found, name).value, abs=1e-12)
+
+
+def test_shared_errors_are_told_from_those_of_independent_sides():
+    rng = np.random.default_rng(0)
+    truth = rng.random((4000, 3)) < 0.4
+    observed = truth ^ (rng.random(truth.shape) < 0.2)
+    soft = np.where(truth, 0.7, 0.2) + rng.uniform(-0.2, 0.2, truth.shape)
+    apart = analyse_risk(observed, soft, truth, resamples=200)
+    assert apart.cross.low > 0.1
+    assert apart.cross_shared.low < 0 < apart.cross_shared.high
+    together = analyse_risk(observed, np.where(observed != truth, 0.5, soft), truth, resamples=200)
+    assert together.cross_shared.low > 0
+
+
 @CASES
 @given(triples(), CHANCE)
 def test_the_risk_of_pseudo_labels_is_a_parabola_in_the_weight(case, weight):
@@ -118,7 +153,7 @@ def test_the_bootstrap_is_that_of_the_loop():
     observed, soft, truth = simulate(40, seed=3)
     found = analyse_risk(observed, soft, truth, {"half": 0.5}, resamples=50, seed=7)
     generator = np.random.default_rng(7)
-    drawn = {"cross": [], "weight": [], "excess": []}
+    drawn = {"cross": [], "weight": [], "excess": [], "shared": []}
     best = found.rules["exact"].weight.value
     for _ in range(50):
         rows = generator.integers(40, size=40)
@@ -126,8 +161,10 @@ def test_the_bootstrap_is_that_of_the_loop():
         drawn["cross"].append(cross_loop(y, s, t))
         drawn["weight"].append(optimal_weight(risk(s, t), risk(y, t), cross_loop(y, s, t)))
         drawn["excess"].append(risk(pseudo_labels(y, s, 0.5), t) - risk(pseudo_labels(y, s, best), t))
+        drawn["shared"].append(cross_loop(y, s, t) - independent_loop(y, s, t))
     for values, estimate in (
         (drawn["cross"], found.cross),
+        (drawn["shared"], found.cross_shared),
         (drawn["weight"], found.rules["exact"].weight),
         (drawn["excess"], found.rules["half"].excess),
     ):

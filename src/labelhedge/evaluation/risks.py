@@ -9,7 +9,10 @@ With errors d_y = y - y* and d_s = s - y*, the risk of the pseudo labels λ y + 
     R(λ) = λ² R_y + (1 - λ)² R_s + 2 λ (1 - λ) C,    R_y = E‖d_y‖²,  R_s = E‖d_s‖²,  C = E[d_y · d_s]
 
 so three numbers a sample are all that a bootstrap over samples needs. Source: Li et al., ICCV 2017; C is what their
-Proposition 1 takes to be zero.
+Proposition 1 takes to be zero. With y and y* of 0 and 1 and s in [0, 1] it never is below zero: where y is wrong, s can
+only err to the same side. Even errors that are independent given the truth have C > 0, so that part is told apart:
+
+    C_0 = Σ_l Σ_t P(y*_l = t) E[d_y,l | y*_l = t] E[d_s,l | y*_l = t]
 """
 
 from __future__ import annotations
@@ -69,6 +72,8 @@ class LabelRisks:
         Samples that truly have the label.
     observed, soft, cross : Estimate of (L,)
         R_y, R_s and C.
+    cross_independent, cross_shared : Estimate of (L,)
+        C_0, the C of errors that are independent given the truth, and C - C_0.
     correlation : Estimate of (L,)
         C / sqrt(R_y R_s), in [-1, 1]; NaN where either side makes no error.
     weight_risk, weight_exact : Estimate of (L,)
@@ -81,6 +86,8 @@ class LabelRisks:
     observed: Estimate[FloatArray]
     soft: Estimate[FloatArray]
     cross: Estimate[FloatArray]
+    cross_independent: Estimate[FloatArray]
+    cross_shared: Estimate[FloatArray]
     correlation: Estimate[FloatArray]
     weight_risk: Estimate[FloatArray]
     weight_exact: Estimate[FloatArray]
@@ -98,6 +105,10 @@ class RiskAnalysis:
         R_y and R_s: mean squared distance to the truth, summed over labels (Eq. 6).
     cross : Estimate
         C = E[(y - y*) · (s - y*)], in the same unit.
+    cross_independent, cross_shared : Estimate
+        C_0, what C would be if y and s erred independently given the truth, and C - C_0: above 0 where the samples on
+        which y is wrong are hard for s too. C_0 is a sum over labels of products of means, so labels with a handful of
+        positives make it vague.
     correlation : Estimate
         C / sqrt(R_y R_s), in [-1, 1]; NaN where either side makes no error.
     rules : dict of RuleRisk
@@ -110,6 +121,8 @@ class RiskAnalysis:
     observed: Estimate[float]
     soft: Estimate[float]
     cross: Estimate[float]
+    cross_independent: Estimate[float]
+    cross_shared: Estimate[float]
     correlation: Estimate[float]
     rules: dict[str, RuleRisk]
     labels: LabelRisks
@@ -128,7 +141,8 @@ class RiskAnalysis:
 def cross_term(observed: Array, soft: Array, truth: Array) -> Array:
     """How the errors of observed and soft labels go together, ``C = E[(y - y*) · (s - y*)]``.
 
-    Above 0 both tend to err on the same labels to the same side; Proposition 1 of the paper takes it to be 0.
+    Proposition 1 of the paper takes it to be 0. With y and y* of 0 and 1 and s in [0, 1] it is 0 only where s is
+    exactly right wherever y is wrong, and else above.
 
     Parameters
     ----------
@@ -241,7 +255,7 @@ def analyse_risk(
     blocks = list(_label_blocks(count, width))
     each = np.zeros((count, 3))  # per sample: |d_y|², |d_s|², d_y · d_s
     for block in blocks:
-        each += _products(observed[:, block], soft[:, block], truth[:, block]).sum(axis=2).T
+        each += _products(observed[:, block], soft[:, block], truth[:, block])[:3].sum(axis=2).T
     total = each.mean(axis=0)
     if not np.isfinite(total).all():
         raise ValueError("a label is NaN or infinite: it has no risk")
@@ -262,15 +276,20 @@ def analyse_risk(
         _analyse_labels(observed[:, block], soft[:, block], truth[:, block], by_rule, resamples, seed)
         for block in blocks
     ]
+    labels = _join([part for part, _ in parts])
+    drawn_independent = np.sum([drawn_of_block for _, drawn_of_block in parts], axis=0)  # (B,)
+    independent = labels.cross_independent.value.sum()
     return RiskAnalysis(
         samples=count,
         resamples=resamples,
         observed=_scalar(total[0], drawn[:, 0]),
         soft=_scalar(total[1], drawn[:, 1]),
         cross=_scalar(total[2], drawn[:, 2]),
+        cross_independent=_scalar(independent, drawn_independent),
+        cross_shared=_scalar(total[2] - independent, drawn[:, 2] - drawn_independent),
         correlation=_scalar(_correlation(*total), _correlation(*drawn.T)),
         rules=rules,
-        labels=_join(parts),
+        labels=labels,
     )
 
 
@@ -281,18 +300,25 @@ def _analyse_labels(
     weights: Mapping[str, float],
     resamples: int,
     seed: int,
-) -> LabelRisks:
-    """Every label of a block by itself; the same draws of samples as for the whole, as the seed is the same."""
-    products = _products(observed, soft, truth)  # (3, N, K)
-    means = products.mean(axis=1)  # (3, K)
-    count, width = observed.shape
-    flat = products.transpose(1, 0, 2).reshape(count, 3 * width)
-    drawn = _bootstrap_means(flat, resamples, seed).reshape(resamples, 3, width).transpose(1, 0, 2)  # (3, B, K)
-    return LabelRisks(
+) -> tuple[LabelRisks, FloatArray]:
+    """Every label of a block by itself, and the draws (B,) of the block's C_0.
+
+    The draws of samples are those for the whole, as the seed is the same.
+    """
+    products = _products(observed, soft, truth)  # (8, N, K)
+    kinds, count, width = products.shape
+    flat = products.transpose(1, 0, 2).reshape(count, kinds * width)
+    several = _bootstrap_means(flat, resamples, seed).reshape(resamples, kinds, width).transpose(1, 0, 2)  # (8, B, K)
+    single = products.mean(axis=1)  # (8, K)
+    independent, drawn_independent = _independent_cross(*single[3:]), _independent_cross(*several[3:])  # (K,), (B, K)
+    means, drawn = single[:3], several[:3]
+    labels = LabelRisks(
         positives=np.count_nonzero(truth, axis=0).astype(np.int64),
         observed=_estimate(means[0], drawn[0]),
         soft=_estimate(means[1], drawn[1]),
         cross=_estimate(means[2], drawn[2]),
+        cross_independent=_estimate(independent, drawn_independent),
+        cross_shared=_estimate(means[2] - independent, drawn[2] - drawn_independent),
         correlation=_estimate(_correlation(*means), _correlation(*drawn)),
         weight_risk=_estimate(_exact_weights(means[0], means[1], 0.0), _exact_weights(drawn[0], drawn[1], 0.0)),
         weight_exact=_estimate(_exact_weights(*means), _exact_weights(*drawn)),
@@ -301,13 +327,24 @@ def _analyse_labels(
             for name, weight in weights.items()
         },
     )
+    return labels, drawn_independent.sum(axis=1)
 
 
 def _products(observed: npt.NDArray[Any], soft: npt.NDArray[Any], truth: npt.NDArray[Any]) -> FloatArray:
-    """d_y², d_s² and d_y d_s of every sample and label: (3, N, K)."""
+    """d_y², d_s², d_y d_s; y*, y* d_y, y* d_s, d_y, d_s of every sample and label: (8, N, K)."""
     true = truth.astype(np.float64)
-    error_observed, error_soft = observed - true, soft - true
-    return np.stack([error_observed**2, error_soft**2, error_observed * error_soft])
+    y, s = observed - true, soft - true
+    return np.stack([y**2, s**2, y * s, true, true * y, true * s, y, s])
+
+
+def _independent_cross(
+    positive: FloatArray, y_positive: FloatArray, s_positive: FloatArray, y: FloatArray, s: FloatArray
+) -> FloatArray:
+    """C_0 of labels from means of y*, y* d_y, y* d_s, d_y and d_s."""
+    negative = 1 - positive
+    with_label = y_positive * s_positive / np.where(positive > 0, positive, 1.0)
+    without = (y - y_positive) * (s - s_positive) / np.where(negative > 0, negative, 1.0)
+    return np.asarray(with_label + without)
 
 
 def _bootstrap_means(quantities: FloatArray, resamples: int, seed: int) -> FloatArray:
@@ -351,7 +388,7 @@ def _scalar(value: Any, drawn: FloatArray) -> Estimate[float]:
 
 def _label_blocks(count: int, width: int) -> Iterator[slice]:
     """Labels in blocks, so that no float copy of everything is made."""
-    step = max(16, _ENTRIES // (6 * count))
+    step = max(16, _ENTRIES // (16 * count))
     return (slice(start, min(start + step, width)) for start in range(0, width, step))
 
 
@@ -359,7 +396,16 @@ def _join(parts: list[LabelRisks]) -> LabelRisks:
     def join(estimates: list[Estimate[FloatArray]]) -> Estimate[FloatArray]:
         return Estimate(*(np.concatenate(arrays) for arrays in zip(*estimates, strict=True)))
 
-    names = ("observed", "soft", "cross", "correlation", "weight_risk", "weight_exact")
+    names = (
+        "observed",
+        "soft",
+        "cross",
+        "cross_independent",
+        "cross_shared",
+        "correlation",
+        "weight_risk",
+        "weight_exact",
+    )
     return LabelRisks(
         positives=np.concatenate([part.positives for part in parts]),
         **{name: join([getattr(part, name) for part in parts]) for name in names},

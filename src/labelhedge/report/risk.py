@@ -108,6 +108,8 @@ class RunRisk:
         table.add_row("R_s", "risk of the soft labels s", _shown(analysis.soft))
         table.add_row("C", escape("cross term, E[(y - y*)·(s - y*)]"), _shown(analysis.cross, sign=True))
         table.add_row("", "correlation, C / sqrt(R_y R_s)", _shown(analysis.correlation, 2, sign=True))
+        table.add_row("C_0", "C of errors independent given y*", _shown(analysis.cross_independent, sign=True))
+        table.add_row("", "the rest, C - C_0", _shown(analysis.cross_shared, sign=True))
         return table
 
     def _rules(self) -> Table:
@@ -266,11 +268,20 @@ def _verdict(analysis: RiskAnalysis, on: str, corpus: Corpus) -> Iterator[str]:
             "Proposition 1 assumes C = 0. The interval of C contains 0: as far as "
             f"{analysis.samples:,} images tell it holds, and `risk` (Eq. 8) is as good as `exact`."
         )
+        return
+    yield (
+        "Proposition 1 assumes C = 0, and it does not hold here: the interval of C excludes 0. `risk` (Eq. 8) leaves C "
+        "out, `exact` counts it."
+    )
+    shared = analysis.cross_shared
+    if shared.low > 0:
+        yield "C is above C_0: images whose observed labels are wrong are harder for the teacher too."
+    elif shared.high < 0:
+        yield "C is below C_0: the teacher is better than elsewhere on images whose observed labels are wrong."
     else:
-        alike = "go together" if analysis.cross.value > 0 else "go against each other"
         yield (
-            f"Proposition 1 assumes C = 0. It does not hold here: the interval of C excludes 0, the errors of observed "
-            f"and soft labels {alike}. `risk` (Eq. 8) leaves C out, `exact` counts it."
+            "As far as these images tell C is C_0: given the truth, both err independently. That is not enough for "
+            "C = 0, as where y is wrong s can only err to the same side."
         )
 
 
