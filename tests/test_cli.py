@@ -46,7 +46,7 @@ def test_every_command_has_a_line_of_description_and_an_example(item):
 def test_help_names_every_command():
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    for name in ("demo", "run", "report", "rank", "predict", "corpus"):
+    for name in ("demo", "run", "report", "rank", "risk", "predict", "corpus"):
         assert name in result.output
 
 

@@ -98,6 +98,44 @@ def rank(
     _print(table)
 
 
+@app.command(epilog="Example: labelhedge risk runs/demo --on hidden --per-label")
+def risk(
+    run: RunArgument,
+    on: Annotated[
+        str,
+        typer.Option(
+            help="dev; hidden: untrusted training images whose true labels are known; or test. Never the clean set: "
+            "the teacher was trained on it, and its risk there is not its risk elsewhere.",
+            metavar="dev|hidden|test",
+        ),
+    ] = "dev",
+    per_label: Annotated[bool, typer.Option("--per-label", help="A table of labels too, most risk first.")] = False,
+    temperature: Annotated[float, typer.Option(help="T of the soft labels δ(f/T).")] = 1.0,
+    resamples: Annotated[int, typer.Option(help="Bootstrap draws behind the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write everything to this JSON file.", metavar="FILE")] = None,
+) -> None:
+    """Measure how far the observed and the soft labels are from the truth, and what each rule for λ gives."""
+    from labelhedge.corpus import Corpus
+    from labelhedge.report.risk import measure_risk
+    from labelhedge.results import Results
+
+    corpus = Corpus.open(Results.load(run).recipe["corpus"], progress=_interactive())
+    found = measure_risk(
+        run,
+        corpus,
+        on=on,
+        temperature=temperature,
+        resamples=resamples,
+        seed=seed,
+        per_label=per_label,
+        progress=_interactive(),
+    )
+    if json is not None:
+        found.save(json)
+    _print(found)
+
+
 @app.command(epilog="Example: labelhedge predict runs/demo/models/distill cat.jpg photos/")
 def predict(
     model: Annotated[Path, typer.Argument(help="A model folder of a run.")],
