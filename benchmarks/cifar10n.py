@@ -1,0 +1,105 @@
+"""Quality on CIFAR-10 with human label noise (CIFAR-10N, Wei et al., ICLR 2022), a small part of it trusted.
+
+    python benchmarks/cifar10n.py                    # LABELHEDGE_DATA names the folder with cifar10n.parquet
+
+One label an image (softmax, accuracy). Labels are the votes of `worse` (40% wrong) or `aggregate` (9% wrong); of 1,000 or
+5,000 training images the true labels are trusted too, beside the votes. 5,000 training images with their true labels are
+dev; test is CIFAR-10's. The result of the epoch chosen on dev, and that of the last epoch.
+
+RESULT_PLACEHOLDER
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from suite import Benchmark, Preset, main
+
+import labelhedge as lh
+
+DATA = Path(os.environ.get("LABELHEDGE_DATA", "../shared/data"))
+NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+METHODS = {
+    "clean": None,
+    "noisy": None,
+    "bootstrap": None,
+    "smooth": None,
+    "finetune": None,
+    "noise-layer": None,
+    "reweight": None,
+    "distill": None,
+    "ensemble": None,
+    "glc": None,
+    "meta-weight": None,
+    "elr": None,
+    "gce": None,
+    "cleanlab": None,
+    "hedge": None,
+    "upper-bound": None,
+}
+
+
+def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
+    """Write the corpus of a seed: which images train, which are dev, which are trusted."""
+    if (folder / "corpus.json").exists():
+        return folder
+    noise, trusted = variant.split("-")
+    table = pq.read_table(DATA / "cifar10n.parquet", columns=["id", "split", "image", "clean", noise])
+    clean = table["clean"].to_numpy()
+    rng = np.random.default_rng(seed)
+    source = np.array(table["split"].to_pylist())
+    pool = rng.permutation(np.flatnonzero(source == "train"))
+    dev, train = pool[: preset.data["dev"]], pool[preset.data["dev"] :][: preset.data["train"]]
+    test = rng.permutation(np.flatnonzero(source == "test"))[: preset.data["test"]]
+    order = np.concatenate([train, dev, test])
+    votes = table[noise].to_numpy(zero_copy_only=False)
+    observed = [[int(votes[row])] for row in train] + [[int(clean[row])] for row in order[len(train) :]]
+    marks = np.zeros(len(order), bool)
+    marks[: int(trusted)] = True  # the pool was shuffled
+    samples = pa.table(
+        {
+            "id": table["id"].take(order),
+            "split": ["train"] * len(train) + ["dev"] * len(dev) + ["test"] * len(test),
+            "image": pa.array([{"bytes": image, "path": None} for image in table["image"].take(order).to_pylist()]),
+            "observed": observed,
+            "verified": [[int(clean[row])] for row in order],
+            "trusted": marks,
+        }
+    )
+    labels = tuple(lh.Label(id=name, name=name) for name in NAMES)
+    info = lh.CorpusInfo(name=f"cifar10n-{variant}", licence="CC BY-NC 4.0", exclusive=True, labels=labels)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return lh.write_corpus(folder, info, samples)
+
+
+BENCHMARK = Benchmark(
+    name="cifar10n",
+    about="CIFAR-10N, human label noise",
+    variants={f"{noise}-{trusted}": METHODS for noise in ("worse", "aggregate") for trusted in (1000, 5000)},
+    presets={
+        "cpu": Preset(
+            seeds=range(3),
+            network={"kind": "frozen", "image_size": 96, "hidden": 256},
+            training={"epochs": 40, "patience": 10, "keep_last": True},
+            data={"train": 15_000, "dev": 2_000, "test": 10_000},
+            jobs=2,
+        ),
+        "gpu": Preset(
+            seeds=range(3),
+            network={"kind": "alexnet-bn", "image_size": 32},
+            training={"epochs": 120, "decay": 0.8, "precision": "bf16", "keep_last": True},
+            data={"train": 45_000, "dev": 5_000, "test": 10_000},
+        ),
+    },
+    corpus=corpus,
+)
+
+if __name__ == "__main__":
+    main(BENCHMARK, __doc__)

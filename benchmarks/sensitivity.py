@@ -1,0 +1,54 @@
+"""What the settings do, on clipart over random splits: T (the paper's Table 5), λ, β, and the share of clean labels.
+
+    python benchmarks/sensitivity.py                 # resumable
+
+RESULT_PLACEHOLDER
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clipart import resplit
+from suite import Benchmark, Preset, main
+
+import labelhedge as lh
+
+SHARES = {"share-1": 0.01, "share-5": 0.05, "share-10": 0.1, "share-20": 0.2}
+
+SETTINGS = {
+    "noisy": None,
+    **{f"T-{t:g}": {"method": "distill", "temperature": t, "check": False} for t in (0.5, 1, 5, 10)},
+    **{f"weight-{w:g}": {"method": "distill", "weight": w, "check": False} for w in (0, 0.2, 0.4, 0.6, 0.8)},
+    **{f"beta-{beta:g}": {"method": "guided", "beta": beta, "check": False} for beta in (0.1, 0.4, 1, 4)},
+}
+
+CLEAN_SHARE = {
+    "clean": None,
+    "noisy": None,
+    "distill": None,
+    "distill-unchecked": {"method": "distill", "check": False},
+    "guided": None,
+    "ensemble": None,
+    "hedge": None,
+    "upper-bound": None,
+}
+
+
+def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
+    return resplit(lh.Corpus.open("clipart"), seed, folder, SHARES.get(variant, 0.2))
+
+
+BENCHMARK = Benchmark(
+    name="sensitivity",
+    about="clipart, random splits: temperature, λ, β, share of clean labels",
+    variants={"settings": SETTINGS, **dict.fromkeys(SHARES, CLEAN_SHARE)},
+    presets={
+        "cpu": Preset(seeds=range(100, 105), network={"kind": "frozen"}, training={}, jobs=2),
+        "gpu": Preset(seeds=range(100, 110), network={"kind": "frozen"}, training={}),
+    },
+    corpus=corpus,
+)
+
+if __name__ == "__main__":
+    main(BENCHMARK, __doc__)

@@ -1,0 +1,167 @@
+"""Quality on species with known noise: AlexNet-BN from scratch, the paper's setting in small, clean sets of two kinds.
+
+    python benchmarks/species.py --data FOLDER       # with tiny_species.parquet, …_classes.csv, …_triples.tsv
+
+Images of Tiny ImageNet-200: species as labels, other classes as background. Of the images observed as a label 45% are
+right, 25% show one or two fixed nearest siblings, 30% one or two fixed background classes. A fifth of the training
+images is checked: *representative* (drawn at random, wrong labels among them) or *right-only* (drawn among those whose
+labels are right). Dev and test have true labels and as many background images as class images.
+
+RESULT_PLACEHOLDER
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from suite import Benchmark, Preset, main
+
+import labelhedge as lh
+from labelhedge.corpus import stratified_split
+from labelhedge.noise import compose, kinship
+
+DATA = Path(os.environ.get("LABELHEDGE_DATA", "../shared/data"))
+SHARES = {"right": 0.45, "siblings": 0.25, "background": 0.30}
+CLEAN = 0.2
+NAMESPACE = "urn:wordnet:"
+
+METHODS = {
+    "clean": None,
+    "noisy": None,
+    "bootstrap": None,
+    "smooth": None,
+    "finetune": None,
+    "noise-layer": None,
+    "reweight": None,
+    "distill": None,
+    "guided": {"beta": 0.4, "relations": [f"{NAMESPACE}order", f"{NAMESPACE}family"]},
+    "ensemble": None,
+    "glc": None,
+    "meta-weight": None,
+    "elr": None,
+    "gce": None,
+    "cleanlab": None,
+    "hedge": None,
+    "upper-bound": None,
+}
+
+
+def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
+    """Write the corpus of a seed: split, observed labels, clean set."""
+    if (folder / "corpus.json").exists():
+        return folder
+    labels, triples = read_graph(preset.data["every"])
+    table = pq.read_table(DATA / "tiny_species.parquet")
+    number = {label.id: index for index, label in enumerate(labels)}
+    wnid = np.array(table["wnid"].to_pylist())
+    background = np.array(table["role"].to_pylist()) == "background"
+    rows = np.flatnonzero(background | np.isin(wnid, list(number)))
+    rng = np.random.default_rng(seed)
+    sets = {name: rows[part] for name, part in split_rows(wnid[rows], background[rows], preset, seed).items()}
+    train = sets["train"]
+    truth = np.zeros((len(train), len(labels)), bool)
+    for place, row in enumerate(train):
+        if not background[row]:
+            truth[place, number[wnid[row]]] = True
+    observed = compose(
+        truth,
+        SHARES,
+        seed=seed,
+        near=kinship(triples, labels),
+        groups=wnid[train].tolist(),
+        per_label=preset.data["per_label"],
+    ).toarray()
+    used = np.flatnonzero(observed.any(1))
+    train, truth, observed = train[used], truth[used], observed[used]
+    able = np.flatnonzero((observed == truth).all(1)) if variant == "right-only" else np.arange(len(train))
+    trusted = np.zeros(len(train), bool)
+    trusted[rng.choice(able, round(CLEAN * len(train)), replace=False)] = True
+
+    order = np.concatenate([train, sets["dev"], sets["test"]])
+    verified = [[] if background[row] else [number[wnid[row]]] for row in order]
+    samples = pa.table(
+        {
+            "id": table["id"].take(order),
+            "split": ["train"] * len(train) + ["dev"] * len(sets["dev"]) + ["test"] * len(sets["test"]),
+            "image": pa.array([{"bytes": image, "path": None} for image in table["image"].take(order).to_pylist()]),
+            "observed": [np.flatnonzero(row).tolist() for row in observed] + verified[len(train) :],
+            "verified": verified,
+            "trusted": np.concatenate([trusted, np.zeros(len(order) - len(train), bool)]),
+            "wnid": wnid[order],
+        }
+    )
+    info = lh.CorpusInfo(name=f"species-{variant}", licence="research only", labels=labels)
+    statements = "".join(f"<{v}> <{r}> <{u}> .\n" for u, v, r in triples)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return lh.write_corpus(folder, info, samples, graph=statements)
+
+
+def read_graph(every: int) -> tuple[tuple[lh.Label, ...], list[tuple[str, str, str]]]:
+    """Every n-th species by WordNet number as labels, and the relations of all."""
+    with (DATA / "tiny_species_classes.csv").open() as file:
+        species = sorted(row["wnid"] for row in csv.DictReader(file) if row["domain"] == "species")
+    with (DATA / "tiny_species_classes.csv").open() as file:
+        names = {row["wnid"]: row["names"].split("|")[0] for row in csv.DictReader(file)}
+    chosen = species[::every]
+    labels = tuple(lh.Label(id=wnid, name=names[wnid], uri=NAMESPACE + wnid) for wnid in chosen)
+    with (DATA / "tiny_species_triples.tsv").open() as file:
+        triples = [
+            (NAMESPACE + row["u"], NAMESPACE + row["v"], NAMESPACE + row["r"])
+            for row in csv.DictReader(file, delimiter="\t")
+            if row["v"] in chosen
+        ]
+    return labels, triples
+
+
+def split_rows(wnid: np.ndarray, background: np.ndarray, preset: Preset, seed: int) -> dict[str, np.ndarray]:
+    """6:3:1 of the class images; of the background as much to test and dev as they have class images, if it lasts."""
+    classes, others = np.flatnonzero(~background), np.flatnonzero(background)
+    names = sorted(set(wnid[classes].tolist()))
+    numbers = [[names.index(name)] for name in wnid[classes]]
+    split = np.array(stratified_split(numbers, {"train": 6, "test": 3, "dev": 1}, seed=seed))
+    rng = np.random.default_rng(seed)
+    others = rng.permutation(others)
+    needed = round(1.02 * SHARES["background"] * preset.data["per_label"] * len(names)) + 43
+    free = len(others) - needed  # what training leaves to test and dev
+    sets: dict[str, np.ndarray] = {}
+    start = 0
+    for name, share, most in (("test", 0.75, preset.data["test"]), ("dev", 0.25, preset.data["test"] // 3)):
+        chosen = rng.permutation(classes[split == name])
+        size = min(len(chosen), int(share * free), most)
+        sets[name] = np.sort(np.concatenate([chosen[:size], others[start : start + size]]))
+        start += size
+    sets["train"] = np.sort(np.concatenate([classes[split == "train"], others[start:]]))
+    return sets
+
+
+BENCHMARK = Benchmark(
+    name="species",
+    about="species of Tiny ImageNet with composed noise: AlexNet-BN from scratch",
+    variants={"representative": METHODS, "right-only": METHODS},
+    presets={
+        "cpu": Preset(
+            seeds=range(3),
+            network={"kind": "alexnet-bn", "image_size": 32, "width": 0.125, "dropout": 0.2},
+            training={"epochs": 30, "decay": 0.8, "decay_every": 3},
+            data={"every": 3, "per_label": 250, "test": 1500},
+            jobs=2,
+        ),
+        "gpu": Preset(
+            seeds=range(3),
+            network={"kind": "alexnet-bn", "image_size": 64},
+            training={"epochs": 250, "precision": "bf16"},
+            data={"every": 1, "per_label": 300, "test": 9999},
+        ),
+    },
+    corpus=corpus,
+)
+
+if __name__ == "__main__":
+    main(BENCHMARK, __doc__)

@@ -1,0 +1,149 @@
+"""What the benchmarks share: many runs, resumable and in parallel, gathered into one JSON file.
+
+Each benchmark is a file of its own that describes a `Benchmark` and calls `main`. Every (variant, seed) has a corpus and
+a run folder of its own under `--out`; what is trained is kept there, so the same command goes on where it was stopped.
+
+    python benchmarks/clipart.py --out runs/clipart              # all seeds of the preset, --jobs 2 at once
+    python benchmarks/clipart.py --out runs/clipart --collect    # only gather what is finished
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent.parent / "docs" / "results"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The size of a benchmark on one kind of machine."""
+
+    seeds: Sequence[int]
+    network: Mapping[str, Any]
+    training: Mapping[str, Any]
+    data: Mapping[str, Any] = field(default_factory=dict)
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What is compared on what.
+
+    `variants` maps a name to the methods compared there; `corpus` writes the corpus of a variant, seed and preset into a
+    folder that may be there already, and returns it.
+    """
+
+    name: str
+    about: str
+    variants: Mapping[str, Mapping[str, Any]]
+    presets: Mapping[str, Preset]
+    corpus: Callable[[str, int, Preset, Path], Path]
+
+
+def main(benchmark: Benchmark, doc: str | None) -> None:
+    """Run a benchmark from the command line."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", choices=sorted(benchmark.presets), default="cpu")
+    parser.add_argument("--seeds", help="such as 100,101; default: those of the preset")
+    parser.add_argument("--variants", help=f"of {', '.join(benchmark.variants)}; default: all")
+    parser.add_argument("--methods", help="only these, and what they need; default: all")
+    parser.add_argument("--jobs", type=int, help="runs at once; default: that of the preset")
+    parser.add_argument("--out", type=Path, default=Path("runs") / f"benchmark-{benchmark.name}")
+    parser.add_argument("--collect", action="store_true", help="run nothing, gather what is finished")
+    options = parser.parse_args()
+    preset = benchmark.presets[options.preset]
+    seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else list(preset.seeds)
+    variants = options.variants.split(",") if options.variants else list(benchmark.variants)
+    methods = options.methods.split(",") if options.methods else None
+    out = options.out / options.preset
+    if not options.collect:
+        _run_all(benchmark, options.preset, variants, seeds, methods, out, options.jobs or preset.jobs)
+    path = collect(benchmark, options.preset, out)
+    print(f"results: {path}")
+
+
+def run_one(benchmark: Benchmark, preset_name: str, variant: str, seed: int, methods: Any, out: Path) -> str:
+    """One run of the benchmark; what is there already is reused."""
+    import labelhedge as lh
+
+    preset = benchmark.presets[preset_name]
+    folder = out / f"{variant}-{seed}"
+    corpus = benchmark.corpus(variant, seed, preset, folder / "corpus")
+    chosen = {name: benchmark.variants[variant][name] for name in methods or benchmark.variants[variant]}
+    recipe = lh.Recipe(
+        corpus=str(corpus),
+        methods=chosen,
+        seeds=[seed],
+        network=dict(preset.network),
+        training=dict(preset.training),
+        out=str(folder / "run"),
+    )
+    started = time.monotonic()
+    results = lh.run(recipe)
+    best = ", ".join(f"{result.method} {100 * result.score:.1f}" for result in results.results)
+    return f"{variant}, seed {seed}, {time.monotonic() - started:.0f} s: {best}"
+
+
+def collect(benchmark: Benchmark, preset: str, out: Path) -> Path:
+    """Gather finished runs into `<name>-<preset>.json`, and print their tables."""
+    from rich.console import Console
+
+    from labelhedge.experiment import environment
+    from labelhedge.results import Results
+
+    content: dict[str, Any] = {"benchmark": benchmark.name, "about": benchmark.about, "preset": preset}
+    content["environment"] = environment()
+    content["variants"] = {}
+    for variant in benchmark.variants:
+        together: Results | None = None
+        for path in sorted(out.glob(f"{variant}-*/run/results.json")):
+            found = Results.load(path.parent)
+            recipe = {**found.recipe, "corpus": benchmark.name, "out": None, "seeds": []}
+            together = together or Results(corpus={"name": f"{benchmark.name}, {variant}", "hash": ""}, recipe=recipe)
+            together.results += found.results
+        if together is None:
+            continue
+        Console(width=120).print(together.table())
+        content["variants"][variant] = {
+            "summaries": [row._asdict() for row in together.summaries()],
+            "recipe": together.recipe,
+            "results": [result.model_dump() for result in together.results],
+        }
+    path = out / f"{benchmark.name}-{preset}.json"
+    path.write_text(json.dumps(content, indent=1))
+    return path
+
+
+def _run_all(
+    benchmark: Benchmark,
+    preset: str,
+    variants: Sequence[str],
+    seeds: Sequence[int],
+    methods: Any,
+    out: Path,
+    jobs: int,
+) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    work = [(variant, seed) for seed in seeds for variant in variants]
+    if jobs == 1:
+        for variant, seed in work:
+            print(run_one(benchmark, preset, variant, seed, methods, out), flush=True)
+        return
+    # One thread a process: two pools of threads on the same cores hinder each other.
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    import multiprocessing
+
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        runs = [pool.submit(run_one, benchmark, preset, *item, methods, out) for item in work]
+        for done in as_completed(runs):
+            print(done.result(), flush=True)
+            sys.stdout.flush()
