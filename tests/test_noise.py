@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import labelhedge as lh
-from corpus_help import at, columns_of, picture, table_of
+from corpus_help import at, columns_of, like_polars, picture, table_of
 from labelhedge import noise
 from labelhedge.cli import app
 from labelhedge.errors import LabelhedgeError
@@ -239,6 +239,7 @@ def test_a_higher_rate_flips_more_of_the_same_labels(truth, one, other):
         (lambda sets: noise.compose(sets, {"right": 0.5}, seed=0), "sum to 0.5"),
         (lambda sets: noise.compose(sets, {"wrong": 1}, seed=0), "no part 'wrong'"),
         (lambda sets: noise.compose(sets, {"right": 0.5, "siblings": 0.5}, seed=0), "needs the labels' kinship"),
+        (lambda sets: noise.compose(sets[:, :1], {"right": 0.5, "modes": 0.5}, seed=0), "no label has another class"),
         (lambda sets: noise.Noise.parse("symetric:0.2"), "did you mean 'symmetric'"),
         (lambda sets: noise.Noise.parse("pair"), "must be written like pair:0.2"),
         (lambda sets: noise.Noise.parse("shares:right"), "must be written like shares:"),
@@ -307,10 +308,18 @@ def test_the_corpus_gets_what_the_functions_give_in_the_order_of_the_ids(source,
         assert dict(zip(one["id"], one[name], strict=True)) == dict(zip(two["id"], two[name], strict=True))
 
 
+def test_other_types_and_nested_columns_are_carried_over(make_corpus, tmp_path):
+    columns = {"a.b": [{"votes": [row], "by": None} for row in range(20)]}
+    folder = make_corpus(tmp_path / "polars", columns=columns, edit=like_polars)
+    noisy = noise.corrupt(lh.Corpus.open(folder), tmp_path / "noisy", "pair:1").folder
+    assert columns_of(noisy)["a.b"] == columns["a.b"]
+    assert table_of(noisy).schema.field("title") == table_of(folder).schema.field("title")
+
+
 def test_a_splits_noise_does_not_depend_on_the_other_splits(source, tmp_path):
     old = lh.Corpus.open(source)
     train = noise.corrupt(old, tmp_path / "train", ["symmetric:0.5"])
-    both = noise.corrupt(old, tmp_path / "both", ["symmetric:0.5"], splits=["dev", "train"])
+    both = noise.corrupt(old, tmp_path / "both", "symmetric:0.5", splits=["dev", "train"])
     rows = old.rows("train")
     assert (train.samples.observed[rows] != both.samples.observed[rows]).nnz == 0
     assert both.evaluation_view("dev").observed.nnz > 30

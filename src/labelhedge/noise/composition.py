@@ -59,7 +59,8 @@ def compose(
     Raises
     ------
     LabelhedgeError
-        When a part is unknown, the shares do not sum to one, `near` is missing, or no background image is there.
+        When a part is unknown, the shares do not sum to one, `near` is missing, or there is no background image or no
+        other class to take in.
 
     Examples
     --------
@@ -74,42 +75,36 @@ def compose(
     true = as_sets(truth)
     count = true.shape[1]
     rows, labels = pairs(true)
-    sources: dict[str, list[list[int]]] = {}
     height = count
-    if "right" in shares:
-        sources["right"] = [[label] for label in range(count)]
+    drawn: dict[str, list[list[int]]] = {"right": [[label] for label in range(count)]}
     if "siblings" in shares:
         if near is None:
             raise LabelhedgeError("shares: 'siblings' needs the labels' kinship, and so a graph")
-        sources["siblings"] = fixed_classes(count, seed=seed, near=near, among=lenders(true))
+        drawn["siblings"] = fixed_classes(count, seed=seed, near=near, among=lenders(true))
     if "modes" in shares:
-        sources["modes"] = fixed_classes(count, seed=seed, among=lenders(true))
+        drawn["modes"] = fixed_classes(count, seed=seed, among=lenders(true))
     if "background" in shares:
         numbers, places, number = background_groups(true, groups)
         chosen = fixed_groups(count, number, seed=seed)
-        sources["background"] = [[count + group for group in own] for own in chosen]
+        drawn["background"] = [[count + group for group in own] for own in chosen]
         rows, labels = np.concatenate([rows, places]), np.concatenate([labels, count + numbers])
         height += number
+    sources = {part: drawn[part] for part in shares}  # classes are numbered 0 to L - 1, groups from L on
     needs = scipy.sparse.csr_array((height, count), dtype=np.float64)  # of each source for one image of each label
-    for part in sources:
-        needs = (needs + shares[part] * incidence(sources[part], height)).tocsr()
+    for part, share in shares.items():
+        needs = (needs + share * incidence(sources[part], height)).tocsr()
     able = np.array([all(bool(own[label]) for own in sources.values()) for label in range(count)])
+    if not able.any():
+        raise LabelhedgeError("shares: no label has another class to take images from")
     supply = np.bincount(labels, minlength=height).astype(float)
-    sizes = _fill(needs, supply, able, math.inf if per_label is None else per_label)
+    sizes = np.floor(_fill(needs, supply, able, math.inf if per_label is None else per_label) + 1e-9)
     stocks = stocks_of(labels, rows, height, generator(seed, "images of the composition"))
-    wants: dict[str, list[tuple[int, int, int]]] = {part: [] for part in sources}
-    for label in range(count):
-        total = math.floor(sizes[label] + 1e-9)
-        for part, size in zip(sources, whole([shares[part] * total for part in sources]), strict=True):
-            own = sources[part][label]
-            parts = whole([size / len(own)] * len(own))
-            wants[part] += [(label, source, piece) for source, piece in zip(own, parts, strict=True)]
-    blank: list[set[int]] = [set() for _ in range(true.shape[0])]
-    given = {"right": hand_out(stocks, wants.pop("right", []), blank)}
     carried = carried_labels(true)
-    for part in wants:
-        given[part] = hand_out(stocks, wants[part], carried)
-    gains = _trimmed({part: given[part] for part in sources}, shares, np.floor(sizes + 1e-9))
+    nobody: list[set[int]] = [set() for _ in carried]
+    given: dict[str, Gains] = {}
+    for part, wanted in _wants(sources, shares, sizes).items():
+        given[part] = hand_out(stocks, wanted, nobody if part == "right" else carried)
+    gains = _trimmed(given, shares, sizes)
     nothing: Integers = np.array([], np.int64)
     return with_gains(nothing, nothing, gains, true.shape)
 
@@ -143,6 +138,19 @@ def _fill(
         stopped = (needs.T @ empty.astype(float)) > 0
         growing &= ~stopped & (sizes < most)
     return sizes
+
+
+def _wants(
+    sources: Mapping[str, Sequence[Sequence[int]]], shares: Mapping[str, float], sizes: npt.NDArray[np.float64]
+) -> dict[str, list[tuple[int, int, int]]]:
+    """For every part, (label, source, whole number of images); a part is drawn evenly from its sources."""
+    wants: dict[str, list[tuple[int, int, int]]] = {part: [] for part in shares}
+    for label in np.flatnonzero(sizes).tolist():
+        for part, size in zip(shares, whole([share * sizes[label] for share in shares.values()]), strict=True):
+            own = sources[part][label]
+            pieces = whole([size / len(own)] * len(own))
+            wants[part] += [(label, source, piece) for source, piece in zip(own, pieces, strict=True)]
+    return wants
 
 
 def _trimmed(given: Mapping[str, Gains], shares: Mapping[str, float], sizes: npt.NDArray[np.float64]) -> Gains:

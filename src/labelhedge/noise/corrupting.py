@@ -35,7 +35,7 @@ _BATCH = 4096
 def corrupt(
     corpus: Corpus,
     target: str | os.PathLike[str],
-    noise: Sequence[str | Noise],
+    noise: str | Noise | Sequence[str | Noise],
     *,
     seed: int = 0,
     splits: Collection[str] = ("train",),
@@ -57,7 +57,7 @@ def corrupt(
     corpus : Corpus
         An opened corpus, with verified labels wherever noise is wanted.
     target : folder to write
-    noise : list of Noise, or of texts such as ``"symmetric:0.2"``
+    noise : Noise, text such as ``"symmetric:0.2"``, or several
         See :data:`labelhedge.noise.NOISES`; ``shares`` can only come first.
     seed : int >= 0
     splits : names of splits
@@ -97,8 +97,11 @@ def corrupt(
     target = Path(target)
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise LabelhedgeError(f"{target} exists already: choose another folder")
-    steps = [Noise.parse(step) if isinstance(step, str) else step for step in noise]
-    settings = _Settings(steps, seed, tuple(splits), trusted, clean_share, relations, background_column)
+    named = [noise] if isinstance(noise, str | Noise) else noise
+    steps = [Noise.parse(step) if isinstance(step, str) else step for step in named]
+    splits = [splits] if isinstance(splits, str) else list(splits)
+    relations = [relations] if isinstance(relations, str) else relations
+    settings = _Settings(steps, seed, splits, trusted, clean_share, relations, background_column)
     settings.check(corpus)
     observed, reached = _observed(corpus, settings)
     chosen = _trusted(corpus, observed, settings)
@@ -117,7 +120,7 @@ class _Settings:
 
     steps: list[Noise]
     seed: int
-    splits: tuple[str, ...]
+    splits: list[str]
     trusted: str
     clean_share: float | None
     relations: Collection[str] | None

@@ -133,8 +133,9 @@ def _flip(observed: Any, rate: float, others: Callable[[int], Integers], seed: i
     changed = labels.copy()
     for place in np.flatnonzero(flipped):
         start, stop = sets.indptr[rows[place]], sets.indptr[rows[place] + 1]
-        free = np.setdiff1d(others(int(labels[place])), labels[start:stop])
-        unused = np.setdiff1d(free, changed[start:stop]) if stop - start > 1 else free
+        free = others(int(labels[place]))
+        free = free[free != labels[place]] if stop - start == 1 else np.setdiff1d(free, labels[start:stop])
+        unused = free if stop - start == 1 else np.setdiff1d(free, changed[start:stop])
         choices = unused if len(unused) else free
         if len(choices):
             changed[place] = choices[int(lots[place] * len(choices))]
