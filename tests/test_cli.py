@@ -104,6 +104,8 @@ def test_report_rank_predict_and_corpus(finished, monkeypatch):
         (["predict", "nowhere", "x.png"], "holds no model.json"),
         (["predict", "run/models/noisy", "x.png"], "there is no image or folder x.png"),
         (["corpus", "check", "recipe.yaml"], "there is no such folder"),
+        (["corpus", "corrupt", "tiny", "noisy", "--noise", "symetric:0.2"], "did you mean 'symmetric'"),
+        (["corpus", "corrupt", "tiny", "run", "--noise", "pair:0.2"], "run exists already: choose another folder"),
     ],
 )
 def test_what_the_user_can_mend_is_said_in_one_line(finished, arguments, message):

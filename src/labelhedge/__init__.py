@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labelhedge import evaluation, graph, labels
+    from labelhedge import evaluation, graph, labels, noise
     from labelhedge.corpus import Corpus, CorpusError, CorpusInfo, Label, write_corpus
     from labelhedge.experiment import run
     from labelhedge.recipe import Recipe, RecipeError
@@ -34,7 +34,7 @@ _HOMES = {
     "Results": "labelhedge.results",
     "Predictor": "labelhedge.training",
 }
-_MODULES = ("evaluation", "graph", "labels")
+_MODULES = ("evaluation", "graph", "labels", "noise")
 
 __all__ = [
     "Corpus",
@@ -49,6 +49,7 @@ __all__ = [
     "evaluation",
     "graph",
     "labels",
+    "noise",
     "run",
     "write_corpus",
 ]

@@ -178,6 +178,65 @@ def corpus_check(corpus: CorpusArgument) -> None:
         _print(describe_siblings(siblings(read_triples(opened.graph_path), opened.labels)))
 
 
+@corpus_app.command(
+    "corrupt",
+    epilog="""Example: labelhedge corpus corrupt clipart noisy --noise symmetric:0.2 --noise missing:0.1
+
+labelhedge corpus corrupt clipart related --noise siblings:0.3 --relations parent --clean-share 0.2
+
+labelhedge corpus corrupt clipart mixed --noise shares:right=0.45,siblings=0.25,background=0.3""",
+)
+def corpus_corrupt(
+    source: CorpusArgument,
+    target: Annotated[Path, typer.Argument(help="The folder to write.")],
+    noise: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KIND:RATE",
+            help="symmetric, pair, siblings, modes, background or missing, and a rate from 0 to 1; or "
+            "shares:right=…,siblings=…,modes=…,background=…. Several are applied in the order given.",
+        ),
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other wrong labels.")] = 0,
+    splits: Annotated[str, typer.Option(help="Where, separated by commas.")] = "train",
+    trusted: Annotated[
+        str,
+        typer.Option(
+            help="representative: trusted samples keep noisy labels beside the verified ones; right-only: they are "
+            "samples whose noisy labels are right; keep: those trusted before stay untouched."
+        ),
+    ] = "representative",
+    clean_share: Annotated[
+        float | None, typer.Option(help="Draw the trusted samples anew: this share of the training samples.")
+    ] = None,
+    relations: Annotated[
+        str | None, typer.Option(help="The relations that make siblings, separated by commas. Default: all.")
+    ] = None,
+    background_column: Annotated[
+        str | None, typer.Option(help="The column that groups background images. Default: one group.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The new corpus's name.")] = None,
+) -> None:
+    """Write a corpus with observed labels made wrong on purpose, for controlled experiments."""
+    from labelhedge.corpus import Corpus
+    from labelhedge.noise import corrupt
+
+    noisy = corrupt(
+        Corpus.open(source, progress=_interactive()),
+        target,
+        noise,
+        seed=seed,
+        splits=splits.split(","),
+        trusted=trusted,  # type: ignore[arg-type]  # checked there, with a message
+        clean_share=clean_share,
+        relations=relations.split(",") if relations else None,
+        background_column=background_column,
+        name=name,
+    )
+    _print(noisy.describe())
+    _print(noisy.info.description)
+
+
 def main() -> None:
     """Run the command line; what the user can mend is said in a line and not as a traceback."""
     from labelhedge.errors import LabelhedgeError
