@@ -2,9 +2,9 @@
 
     python benchmarks/cifar10n.py                    # LABELHEDGE_DATA names the folder with cifar10n.parquet
 
-One label an image (softmax, accuracy). Labels are the votes of `worse` (40% wrong) or `aggregate` (9% wrong); of 1,000 or
-5,000 training images the true labels are trusted too, beside the votes. 5,000 training images with their true labels are
-dev; test is CIFAR-10's. The result of the epoch chosen on dev, and that of the last epoch.
+One label an image (softmax, accuracy). Labels are the votes of `worse` (40% wrong) or `aggregate` (9% wrong); of 1,000
+or 5,000 training images the true labels are trusted too, beside the votes. Other training images with their true labels
+are dev; test is CIFAR-10's. Results are of the epoch chosen on dev, and of the last epoch.
 
 RESULT_PLACEHOLDER
 """
@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from suite import Benchmark, Preset, main
 
 import labelhedge as lh
+from suite import Benchmark, Preset, main
 
 DATA = Path(os.environ.get("LABELHEDGE_DATA", "../shared/data"))
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

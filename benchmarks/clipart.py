@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from suite import Benchmark, Preset, main
 
 import labelhedge as lh
 from labelhedge.corpus import stratified_split
+from suite import Benchmark, Preset, main
 
 METHODS = {
     "clean": None,

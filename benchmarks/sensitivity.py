@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import labelhedge as lh
 from clipart import resplit
 from suite import Benchmark, Preset, main
-
-import labelhedge as lh
 
 SHARES = {"share-1": 0.01, "share-5": 0.05, "share-10": 0.1, "share-20": 0.2}
 

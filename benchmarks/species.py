@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from suite import Benchmark, Preset, main
 
 import labelhedge as lh
 from labelhedge.corpus import stratified_split
 from labelhedge.noise import compose, kinship
+from suite import Benchmark, Preset, main
 
 DATA = Path(os.environ.get("LABELHEDGE_DATA", "../shared/data"))
 SHARES = {"right": 0.45, "siblings": 0.25, "background": 0.30}

@@ -1,7 +1,7 @@
 """What the benchmarks share: many runs, resumable and in parallel, gathered into one JSON file.
 
-Each benchmark is a file of its own that describes a `Benchmark` and calls `main`. Every (variant, seed) has a corpus and
-a run folder of its own under `--out`; what is trained is kept there, so the same command goes on where it was stopped.
+Each benchmark is a file of its own that describes a `Benchmark` and calls `main`. Every (variant, seed) has a corpus
+and a run folder of its own under `--out`; what is trained is kept, so the same command goes on where it was stopped.
 
     python benchmarks/clipart.py --out runs/clipart              # all seeds of the preset, --jobs 2 at once
     python benchmarks/clipart.py --out runs/clipart --collect    # only gather what is finished
@@ -38,8 +38,8 @@ class Preset:
 class Benchmark:
     """What is compared on what.
 
-    `variants` maps a name to the methods compared there; `corpus` writes the corpus of a variant, seed and preset into a
-    folder that may be there already, and returns it.
+    `variants` maps a name to the methods compared there; `corpus` writes the corpus of a variant, seed and preset into
+    a folder that may be there already, and returns it.
     """
 
     name: str
