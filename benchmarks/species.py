@@ -125,7 +125,8 @@ def split_rows(wnid: np.ndarray, background: np.ndarray, preset: Preset, seed: i
     classes, others = np.flatnonzero(~background), np.flatnonzero(background)
     names = sorted(set(wnid[classes].tolist()))
     numbers = [[names.index(name)] for name in wnid[classes]]
-    split = np.array(stratified_split(numbers, {"train": 6, "test": 3, "dev": 1}, seed=seed))
+    single = [str(row) for row in classes]
+    split = np.array(stratified_split(numbers, {"train": 6, "test": 3, "dev": 1}, seed=seed, groups=single))
     rng = np.random.default_rng(seed)
     others = rng.permutation(others)
     needed = round(1.02 * SHARES["background"] * preset.data["per_label"] * len(names)) + 43

@@ -256,6 +256,7 @@ def build(archive: Path, wordnet: Path, target: Path) -> None:
             "Drawings of the Open Clip Art Library 0.18. Noisy labels come from the uploaders' titles, file names and "
             "keywords through WordNet 3.0, true labels from the archive's folders, corrected by eye."
         ),
+        text=("title", "file_name", "creator", "keywords"),
         labels=tuple(Label(id=name.replace(" ", "-"), name=name, uri=URN + name.replace(" ", "-")) for name in names),
     )
     graph = "".join(

@@ -16,7 +16,7 @@ from labelhedge.corpus.describe import Description, describe
 from labelhedge.corpus.errors import CorpusError
 from labelhedge.corpus.images import ImageReader, decode_all
 from labelhedge.corpus.reading import Samples, read_samples
-from labelhedge.corpus.schema import CorpusInfo, Label, read_info
+from labelhedge.corpus.schema import CorpusInfo, Label, check_text_columns, read_info
 from labelhedge.corpus.views import EvaluationView, LabelSets, TrainingView
 
 EMBEDDED = Path(__file__).parent.parent / "data"
@@ -66,6 +66,7 @@ class Corpus:
             folder = EMBEDDED / str(path)
         info = read_info(folder)
         samples = read_samples(folder, len(info.labels), exclusive=info.exclusive, progress=progress)
+        check_text_columns(samples.extra.schema, info.text, folder)
         return cls(folder, info, samples)
 
     @property
@@ -194,5 +195,17 @@ class Corpus:
         verified.data[hidden] = False
         verified.eliminate_zeros()
         return TrainingView(  # a copy, as what was eliminated may still lie behind the arrays
-            [samples.digests[row] for row in rows], samples.observed[rows], known[rows].copy(), verified.copy()
+            digests=[samples.digests[row] for row in rows],
+            observed=samples.observed[rows],
+            trusted=known[rows].copy(),
+            verified=verified.copy(),
+            texts=self._texts(rows),
         )
+
+    def _texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        parts: list[list[str]] = [[] for _ in rows]
+        for name in self.info.text:
+            for part, value in zip(parts, self.samples.extra[name].take(pa.array(rows)).to_pylist(), strict=True):
+                words = value if isinstance(value, list) else [value]
+                part += [word for word in words if word]
+        return [" ".join(part) for part in parts]

@@ -31,6 +31,8 @@ class CorpusInfo(BaseModel):
 
     ``exclusive``: the labels exclude each other, so that every checked sample has exactly one, and a sample without
     an observed label is unlabelled rather than background. Networks then end in a softmax.
+    ``text``: columns of words about the image, such as a title or tags, strings or lists of strings. Methods may learn
+    from them in training, so a column that tells the true label must not be among them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +42,7 @@ class CorpusInfo(BaseModel):
     licence: str
     description: str = ""
     exclusive: bool = False
+    text: tuple[str, ...] = ()
     labels: Annotated[tuple[Label, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -100,6 +103,25 @@ def check_columns(schema: pa.Schema, file: Path) -> None:
                 file,
                 f"the column {name!r} has type {schema.field(name).type}",
                 f"store it as {description}",
+            )
+
+
+def check_text_columns(schema: pa.Schema, names: Sequence[str], folder: Path) -> None:
+    """Raise a CorpusError where a column of words, named in corpus.json, is missing or holds something else."""
+    for name in names:
+        if name not in schema.names or name in ("id", "split", "image", "observed", "verified", "trusted"):
+            raise CorpusError(
+                folder / "corpus.json",
+                f"'text' names the column {name!r}, which the samples do not have",
+                f"name some of {', '.join(schema.names)}, or add the column",
+            )
+        kind = schema.field(name).type
+        inner = kind.value_type if pa.types.is_list(kind) or pa.types.is_large_list(kind) else kind
+        if not (_is_string(inner) or pa.types.is_null(inner)):
+            raise CorpusError(
+                folder / "corpus.json",
+                f"'text' names the column {name!r}, which has type {kind}",
+                "name columns of strings, or of lists of strings",
             )
 
 

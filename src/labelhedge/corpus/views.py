@@ -27,12 +27,15 @@ class TrainingView:
         The samples of the clean set D_c.
     verified : (N, L) sparse bool
         True labels of the trusted samples; the rows of all others are empty.
+    texts : list of N str
+        The words about each image, of the columns that corpus.json names as `text`; empty where it names none.
     """
 
     digests: list[bytes]
     observed: LabelSets
     trusted: npt.NDArray[np.bool_]
     verified: LabelSets
+    texts: list[str]
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -48,7 +51,8 @@ class TrainingView:
 
     def fingerprint(self) -> str:
         """A hash of everything in the view."""
-        return _hash(self.digests, self.observed, self.verified, self.trusted)
+        texts = hashlib.blake2b("\0".join(self.texts).encode(), digest_size=8).hexdigest() if any(self.texts) else ""
+        return _hash(self.digests, self.observed, self.verified, self.trusted) + texts
 
 
 @dataclass(frozen=True)

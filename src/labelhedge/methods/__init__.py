@@ -4,7 +4,7 @@ from labelhedge.methods.base import Method, Weight
 from labelhedge.methods.bootstrap import Bootstrap
 from labelhedge.methods.clean import BaselineClean
 from labelhedge.methods.cleanlab import Cleanlab
-from labelhedge.methods.cross_fit import CrossClean, CrossNoisy
+from labelhedge.methods.cross_fit import CrossNoisy
 from labelhedge.methods.distill import Distillation
 from labelhedge.methods.elr import EarlyLearning
 from labelhedge.methods.ensemble import Ensemble
@@ -12,6 +12,7 @@ from labelhedge.methods.finetune import Finetune
 from labelhedge.methods.gce import GeneralisedCrossEntropy
 from labelhedge.methods.glc import GoldLossCorrection
 from labelhedge.methods.guided import GuidedDistillation
+from labelhedge.methods.hedge import Hedge
 from labelhedge.methods.meta_weight import MetaWeightNet
 from labelhedge.methods.noise_layer import NoiseLayer
 from labelhedge.methods.noisy import BaselineNoisy
@@ -37,9 +38,10 @@ _ALL: tuple[type[Method], ...] = (
     EarlyLearning,
     GeneralisedCrossEntropy,
     Cleanlab,
+    # our own
+    Hedge,
     # parts of others
     Silver,
-    CrossClean,
     CrossNoisy,
     UpperBound,
 )

@@ -15,21 +15,6 @@ from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task, derive_seed
 
 
-class CrossClean(Method):
-    """Baseline-Clean, once for each of ``folds`` parts of D_c, trained on the other parts."""
-
-    name: ClassVar[str] = "cross-clean"
-    about: ClassVar[str] = "clean, cross-fitted"
-    auxiliary: ClassVar[bool] = True
-    needs_clean_set: ClassVar[bool] = True
-
-    folds: Annotated[int, Field(ge=2)] = 5
-
-    def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
-        """Train a network for each fold of the trusted samples."""
-        return cross_fit(task, task.train.verified, np.flatnonzero(task.train.trusted), self.folds)
-
-
 class CrossNoisy(Method):
     """Baseline-Noisy, once for each of ``folds`` parts of D, trained on the other parts."""
 

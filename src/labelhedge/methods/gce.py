@@ -16,18 +16,20 @@ from labelhedge.training import Fit, Objective, SampleNumbers, Task, on_device
 class GeneralisedCrossEntropy(Method):
     """Train with the loss (1 - p^q) / q, p the probability of the observed label.
 
-    ``q`` near 0 is the cross entropy, 1 the absolute error, which learns slowly but shrugs wrong labels off; the paper
-    uses 0.7. Generalised to many labels a sample: the loss of each label's two-way decision, summed over labels.
+    ``q`` near 0 is the cross entropy, 1 the absolute error, which learns slowly but shrugs wrong labels off. Generalised
+    to many labels a sample: the loss of each label's two-way decision, summed over labels. The default is the paper's
+    0.7 where labels exclude each other and 0.3 elsewhere: with 0.7 a network of many rare labels learns to say no.
     """
 
     name: ClassVar[str] = "gce"
     about: ClassVar[str] = "generalised cross entropy, a loss that shrugs wrong labels off (Zhang and Sabuncu 2018)"
 
-    q: Annotated[float, Field(gt=0, le=1)] = 0.7
+    q: Annotated[float | None, Field(gt=0, le=1)] = None
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Train on all samples."""
-        return task.train_model(_Generalised(task, self.q))
+        q = (0.7 if task.exclusive else 0.3) if self.q is None else self.q
+        return task.train_model(_Generalised(task, q))
 
 
 class _Generalised(Objective):

@@ -39,7 +39,7 @@ class MetaWeightNet(Method):
     needs_clean_set: ClassVar[bool] = True
 
     hidden: Annotated[int, Field(ge=1)] = 100
-    inner_learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    inner_learning_rate: Annotated[float, Field(gt=0)] = 0.01
     meta_learning_rate: Annotated[float, Field(gt=0)] = 0.001
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:

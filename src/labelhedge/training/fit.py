@@ -110,16 +110,11 @@ class Fit:
 
     def keep_held_out(self, logits: Targets, count: int) -> None:
         """Store the held-out logits of all `count` training samples, as float32."""
-        self._keep("held-out.npy", logits, count)
+        write_array(self.folder / "held-out.npy", logits, count, len(self.classifier.labels))
 
     def keep_pseudo_labels(self, targets: Targets, count: int) -> None:
         """Store the targets of all `count` training samples; as float32, so that the least suspicion has a rank."""
-        self._keep("pseudo-labels.npy", targets, count)
-
-    def _keep(self, name: str, values: Targets, count: int) -> None:
-        batches = (np.arange(i, min(i + PREDICTION_BATCH, count)) for i in range(0, count, PREDICTION_BATCH))
-        shape = (count, len(self.classifier.labels))
-        _write_array(self.folder / name, shape, np.float32, (values(rows) for rows in batches))
+        write_array(self.folder / "pseudo-labels.npy", targets, count, len(self.classifier.labels))
 
     def save(self, about: dict[str, Any]) -> None:
         """Write the fit; `fit.json` comes last, so a folder that has one is complete."""
@@ -159,6 +154,12 @@ class Fit:
         for start in range(0, len(inputs), PREDICTION_BATCH):
             raw = inputs.gather(np.arange(start, min(start + PREDICTION_BATCH, len(inputs)))).to(device)
             yield network(prepare(raw)).float().cpu().numpy()
+
+
+def write_array(path: Path, values: Targets, count: int, width: int) -> None:
+    """Write an array (count, width), float32, batch by batch; the file appears when it is complete."""
+    batches = (np.arange(i, min(i + PREDICTION_BATCH, count)) for i in range(0, count, PREDICTION_BATCH))
+    _write_array(path, (count, width), np.float32, (values(rows) for rows in batches))
 
 
 def _write_array(path: Path, shape: tuple[int, int], dtype: Any, parts: Iterator[npt.NDArray[Any]]) -> None:

@@ -20,7 +20,7 @@ from labelhedge.errors import LabelhedgeError
 from labelhedge.graph import read_triples, siblings
 from labelhedge.labels import soften
 from labelhedge.models import Classifier, NetworkSettings
-from labelhedge.training.fit import Fit
+from labelhedge.training.fit import Fit, write_array
 from labelhedge.training.inputs import Inputs, InputStore
 from labelhedge.training.loop import train
 from labelhedge.training.objectives import CrossEntropy, Objective, Targets
@@ -130,6 +130,14 @@ class Task:
             found = fit(part)
             found.save({"part": name})
         return found
+
+    def keep(self, name: str, values: Targets) -> Targets:
+        """An array (N, L) for all training samples, computed once, float32, memory-mapped: a function that reads it."""
+        path = self.folder / f"{name}.npy"
+        if not path.exists():
+            write_array(path, values, len(self.train), len(self.labels))
+        array = np.load(path, mmap_mode="r")
+        return lambda samples: np.asarray(array[samples])
 
     def soften(self, logits: npt.NDArray[np.floating[Any]], temperature: float = 1.0) -> npt.NDArray[np.float32]:
         """Soft labels (N, L) of logits, float32: see :func:`labelhedge.labels.soften`."""

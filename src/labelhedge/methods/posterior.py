@@ -1,0 +1,274 @@
+"""P(y* | observed labels, predictions, relations): learned where both labels are known, or estimated without them.
+
+features = pair_features(observed, [held_out_logits], siblings)       # (n, L, d)
+posterior = fit_posterior(features, observed, truth)
+posterior.probabilities(pair_features(...), observed)                 # (B, L)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.optimize
+import scipy.stats
+
+from labelhedge.labels import soften
+
+Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
+
+LIMIT = 10.0
+"""Logits are clipped to this size: a teacher may be sure, but not infinitely."""
+
+
+def pair_features(observed: Bools, views: Sequence[Floats], siblings: Sequence[Sequence[int]]) -> Floats:
+    """What is known of each (sample, label) pair, beside the label itself.
+
+    Parameters
+    ----------
+    observed : (n, L) bool
+    views : sequence of (n, L) logits
+        Predictions by models that have not seen the samples.
+    siblings : L sequences of label numbers
+
+    Returns
+    -------
+    (n, L, 3 + 6 V) float64
+        The label is observed; any label is; a sibling is. For each view: its logit, the logit where the label is
+        observed, the largest logit of another label, the expected number of labels, the largest logit of a sibling, and
+        that of another observed label.
+    """
+    count = observed.shape[1]
+    y = observed.astype(np.float64)
+    related = [number for number in range(count) if len(siblings[number])]
+    members = np.array([sibling for number in related for sibling in siblings[number]], np.int64)
+    starts = np.cumsum([0, *(len(siblings[number]) for number in related)])[:-1]
+
+    def over_siblings(values: Floats, otherwise: float) -> Floats:
+        best = np.full(values.shape, otherwise)
+        if related:
+            best[:, related] = np.maximum.reduceat(values[:, members], starts, axis=1)
+        return best
+
+    features = [y, np.broadcast_to(y.any(1, keepdims=True), y.shape), over_siblings(y, 0.0)]
+    for view in views:
+        z = np.clip(view.astype(np.float64), -LIMIT, LIMIT)
+        expected = np.broadcast_to(soften(z).sum(1, keepdims=True), z.shape)
+        where_observed = np.where(observed, z, -LIMIT)
+        features += [z, z * y, _of_others(z), expected, over_siblings(z, -LIMIT), _of_others(where_observed)]
+    return np.stack(features, axis=2)
+
+
+def _of_others(values: Floats) -> Floats:
+    """The largest value of the row's other entries (n, L)."""
+    if values.shape[1] == 1:
+        return np.full(values.shape, -LIMIT)
+    second, first = np.partition(values, -2, axis=1)[:, -2:].T
+    result: Floats = np.where(values == first[:, None], second[:, None], first[:, None])
+    return result
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A logistic model of all (sample, label) pairs together; over labels where they exclude each other.
+
+    The logit of label m is w · features_m + b + u_m + Σ_j B[m, j] y_j: B's diagonal tells how far a label is believed
+    where it is observed, the rest what else the image is then likely to be.
+    """
+
+    mean: Floats
+    scale: Floats
+    slopes: Floats
+    intercept: float
+    labels: Floats
+    observed: Floats
+    exclusive: bool
+
+    def logits(self, features: Floats, observed: Bools) -> Floats:
+        """Posterior logits (n, L) of features (n, L, d) and observed labels (n, L)."""
+        standard = (features - self.mean) / self.scale
+        result: Floats = standard @ self.slopes + self.intercept + self.labels + observed @ self.observed.T
+        return result
+
+    def probabilities(self, features: Floats, observed: Bools) -> npt.NDArray[np.float32]:
+        """P(y* = 1), (n, L) float32; rows sum to one where labels exclude each other."""
+        values: Floats = soften(self.logits(features, observed), exclusive=self.exclusive)
+        return values.astype(np.float32)
+
+
+def fit_posterior(
+    features: Floats,
+    observed: Bools,
+    truth: Bools,
+    *,
+    exclusive: bool = False,
+    penalty: float = 3.0,
+    label_penalty: float = 2.0,
+    confusion_penalty: float = 10.0,
+) -> Posterior:
+    """Fit a `Posterior` by penalised maximum likelihood (L-BFGS).
+
+    Parameters
+    ----------
+    features : (n, L, d)
+    observed, truth : (n, L) bool
+    exclusive : bool
+    penalty, label_penalty, confusion_penalty : float >= 0
+        Half of each multiplies the squares of the slopes of standardised features, of the effects of labels (u and B's
+        diagonal), and of the rest of B.
+    """
+    count, size = truth.shape[1], features.shape[2]
+    mean, scale = features.mean((0, 1)), features.std((0, 1))
+    scale = np.where(scale > 1e-6, scale, 1.0)
+    standard = np.ascontiguousarray((features - mean) / scale)
+    flat = standard.reshape(-1, size)
+    y, t = observed.astype(np.float64), truth.astype(np.float64)
+    confusion = np.full((count, count), confusion_penalty)
+    np.fill_diagonal(confusion, label_penalty)
+    penalties = np.concatenate([np.full(size, penalty), [0.0], np.full(count, label_penalty), confusion.ravel()])
+
+    def unpack(parameters: Floats) -> tuple[Floats, float, Floats, Floats]:
+        slopes, rest = parameters[:size], parameters[size + 1 :]
+        return slopes, float(parameters[size]), rest[:count], rest[count:].reshape(count, count)
+
+    def objective(parameters: Floats) -> tuple[float, Floats]:
+        slopes, intercept, labels, pairs = unpack(parameters)
+        z = standard @ slopes + intercept + labels + y @ pairs.T  # (n, L)
+        p = soften(z, exclusive=exclusive)
+        if exclusive:
+            shifted = z - z.max(1, keepdims=True)
+            cost = float((np.log(np.exp(shifted).sum(1)) - (t * shifted).sum(1)).sum())
+        else:
+            cost = float((np.logaddexp(0, z) - t * z).sum())
+        residual = p - t
+        gradient = np.concatenate(
+            [flat.T @ residual.ravel(), [residual.sum()], residual.sum(0), (residual.T @ y).ravel()]
+        )
+        return cost + 0.5 * float(penalties @ parameters**2), gradient + penalties * parameters
+
+    found = scipy.optimize.minimize(
+        objective, np.zeros(len(penalties)), jac=True, method="L-BFGS-B", options={"maxiter": 300}
+    )
+    slopes, intercept, labels, pairs = unpack(found.x)
+    return Posterior(mean, scale, slopes, intercept, labels, pairs, exclusive)
+
+
+class Bias(NamedTuple):
+    """How the clean set differs from the rest: see `clean_set_bias`."""
+
+    area: float
+    p_value: float
+
+    @property
+    def right_only(self) -> bool:
+        """Observed labels of the clean set are believed more than those elsewhere: it does not show the noise."""
+        return self.area > 0.55 and self.p_value < 1e-3
+
+
+def clean_set_bias(logits: Floats, observed: Bools, trusted: Bools) -> Bias:
+    """Test whether the observed labels of the clean set are as doubtful as those elsewhere.
+
+    A clean set that is a random part of the noisy data has wrong observed labels as often as the rest, and a teacher
+    believes them as little. Where the rejects were thrown away, or clean images come from elsewhere, it believes
+    them more. The test is Mann and Whitney's, one-sided, on each sample's mean logit at its observed labels.
+
+    Parameters
+    ----------
+    logits : (N, L)
+        Of a teacher trained on D_c, each sample held out.
+    observed : (N, L) bool
+    trusted : (N,) bool
+
+    Returns
+    -------
+    Bias
+        The area under the curve (0.5: alike) and the p value; (0.5, 1) where either side has no observed label.
+    """
+    labelled = observed.any(1)
+    believed = (logits * observed).sum(1)[labelled] / observed.sum(1)[labelled]
+    inside, outside = believed[trusted[labelled]], believed[~trusted[labelled]]
+    if not (len(inside) and len(outside)):
+        return Bias(0.5, 1.0)
+    test = scipy.stats.mannwhitneyu(inside, outside, alternative="greater")
+    return Bias(float(test.statistic) / (len(inside) * len(outside)), float(test.pvalue))
+
+
+@dataclass(frozen=True)
+class NoiseRates:
+    """How labels are observed given the truth, estimated without any sample of which both are known.
+
+    Many labels: ``kept`` P(y = 1 | y* = 1), ``gained`` P(y = 1 | y* = 0), ``shift`` of the prior logit, each (L,).
+    Exclusive labels: ``transition`` P(y = j | y* = i), (L, L).
+    """
+
+    kept: Floats | None = None
+    gained: Floats | None = None
+    shift: Floats | None = None
+    transition: Floats | None = None
+
+    def probabilities(self, logits: Floats, observed: Bools) -> npt.NDArray[np.float32]:
+        """P(y* = 1 | y, x), (n, L), from calibrated logits of P(y* | x) and observed labels."""
+        if self.transition is not None:
+            likelihood = np.where(observed.any(1, keepdims=True), observed @ np.log(self.transition).T, 0.0)
+            joint: Floats = soften(logits + likelihood, exclusive=True)
+            return joint.astype(np.float32)
+        assert self.kept is not None
+        assert self.gained is not None
+        assert self.shift is not None
+        evidence = np.where(observed, np.log(self.kept / self.gained), np.log((1 - self.kept) / (1 - self.gained)))
+        values: Floats = soften(logits + self.shift + evidence)
+        return values.astype(np.float32)
+
+
+def estimate_noise(
+    logits: Floats, observed: Bools, *, exclusive: bool = False, prior: float = 20.0, rounds: int = 100
+) -> NoiseRates:
+    """Estimate noise rates by expectation maximisation, with a calibrated teacher's P(y* | x) held fixed.
+
+    Parameters
+    ----------
+    logits : (n, L)
+        Calibrated on D_c, of samples with noisy labels.
+    observed : (n, L) bool
+    exclusive : bool
+    prior : float
+        Strength of the pooled rates in each label's, in samples.
+    rounds : int
+    """
+    y = observed.astype(np.float64)
+    if exclusive:
+        return _estimate_transition(logits[y.any(1)], y[y.any(1)], prior, rounds)
+    count = y.shape[1]
+    rates = NoiseRates(np.full(count, 0.7), np.full(count, 0.02), np.zeros(count))
+    for _ in range(rounds):
+        assert rates.shift is not None
+        q = rates.probabilities(logits, observed).astype(np.float64)
+        missed = (1 - q) * y
+        pooled_kept = (q * y).sum() / max(q.sum(), 1e-9)
+        pooled_gained = missed.sum() / max((1 - q).sum(), 1e-9)
+        kept = ((q * y).sum(0) + prior * pooled_kept) / (q.sum(0) + prior)
+        gained = (missed.sum(0) + 5 * prior * pooled_gained) / ((1 - q).sum(0) + 5 * prior)
+        p = soften(logits + rates.shift)  # one Newton step towards the prior of these samples, held near none
+        gradient = (q - p).sum(0) - 0.2 * prior * rates.shift
+        shift = np.clip(rates.shift + gradient / ((p * (1 - p)).sum(0) + 0.2 * prior), -3, 3)
+        rates = NoiseRates(np.clip(kept, 0.01, 0.999), np.clip(gained, 1e-4, 0.99), shift)
+    return rates
+
+
+def _estimate_transition(logits: Floats, y: Floats, prior: float, rounds: int) -> NoiseRates:
+    count = logits.shape[1]
+    transition = np.full((count, count), 0.3 / max(count - 1, 1))
+    np.fill_diagonal(transition, 0.7)
+    for _ in range(rounds):
+        q = soften(logits + y @ np.log(transition).T, exclusive=True)
+        pairs = q.T @ y
+        diagonal = np.trace(pairs) / max(pairs.sum(), 1e-9)
+        pooled = np.full((count, count), (1 - diagonal) / max(count - 1, 1))
+        np.fill_diagonal(pooled, diagonal)
+        transition = (pairs + prior * pooled) / (pairs.sum(1, keepdims=True) + prior)
+        transition = np.clip(transition, 1e-6, None)
+    return NoiseRates(transition=transition)
