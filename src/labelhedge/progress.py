@@ -47,7 +47,7 @@ class RunProgress:
         def on_epoch(epoch: int, loss: float, dev_map: float) -> None:
             text = f"  {method}, seed {seed}, dev mAP {100 * dev_map:.1f}"
             self._bars.update(task, completed=epoch, description=text)
-            best[0] = max(best[0], dev_map)
+            best[0] = dev_map if epoch == 1 else max(best[0], dev_map)  # of a method's last network
 
         yield on_epoch
         self._bars.remove_task(task)

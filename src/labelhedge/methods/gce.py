@@ -16,9 +16,10 @@ from labelhedge.training import Fit, Objective, SampleNumbers, Task, on_device
 class GeneralisedCrossEntropy(Method):
     """Train with the loss (1 - p^q) / q, p the probability of the observed label.
 
-    ``q`` near 0 is the cross entropy, 1 the absolute error, which learns slowly but shrugs wrong labels off. Generalised
-    to many labels a sample: the loss of each label's two-way decision, summed over labels. The default is the paper's
-    0.7 where labels exclude each other and 0.3 elsewhere: with 0.7 a network of many rare labels learns to say no.
+    ``q`` near 0 is the cross entropy, 1 the absolute error, which learns slowly but shrugs wrong labels off.
+    Generalised to many labels a sample: the loss of each label's two-way decision, summed over labels. The default is
+    the paper's 0.7 where labels exclude each other and 0.3 elsewhere: with 0.7 a network of many rare labels learns to
+    say no.
     """
 
     name: ClassVar[str] = "gce"

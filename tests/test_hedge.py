@@ -1,0 +1,289 @@
+"""hedge: its features, its posterior and its noise rates against slow twins; what it does with each kind of clean set."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+import labelhedge as lh
+from labelhedge.methods.posterior import clean_set_bias, estimate_noise, fit_posterior, pair_features
+from labelhedge.methods.words import WordModel, WordVectors
+from labelhedge.training import Fit
+
+NETWORK = {"kind": "alexnet-bn", "image_size": 32, "width": 0.05}
+TRAINING = {"epochs": 2, "batch_size": 8}
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 6))
+def test_pair_features_are_what_a_loop_over_pairs_finds(seed, count, rows):
+    draw = np.random.default_rng(seed)
+    observed = draw.random((rows, count)) < 0.4
+    view = draw.normal(0, 8, (rows, count))
+    siblings = [[other for other in range(count) if other != label and draw.random() < 0.4] for label in range(count)]
+    found = pair_features(observed, [view], siblings)
+    z = np.clip(view, -10, 10)
+    for i in range(rows):
+        for m in range(count):
+            others = [n for n in range(count) if n != m]
+            expected = [
+                observed[i, m],
+                any(observed[i]),
+                any(observed[i, n] for n in siblings[m]),
+                z[i, m],
+                z[i, m] if observed[i, m] else 0,
+                max((z[i, n] for n in others), default=-10),
+                sum(sigmoid(z[i, n]) for n in range(count)),
+                max((z[i, n] for n in siblings[m]), default=-10),
+                max((z[i, n] if observed[i, n] else -10 for n in others), default=-10),
+            ]
+            assert np.allclose(found[i, m], expected)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_the_posterior_minimises_the_penalised_likelihood(exclusive):
+    draw = np.random.default_rng(3)
+    rows, count, size = 30, 3, 2
+    features = draw.normal(size=(rows, count, size))
+    truth = np.eye(count, dtype=bool)[draw.integers(0, count, rows)] if exclusive else draw.random((rows, count)) < 0.4
+    observed = truth ^ (draw.random((rows, count)) < 0.2)
+    mean, scale = features.mean((0, 1)), features.std((0, 1))
+
+    def slow(parameters):  # one pair at a time
+        slopes, intercept, labels = parameters[:size], parameters[size], parameters[size + 1 : size + 1 + count]
+        pairs = parameters[size + 1 + count :].reshape(count, count)
+        cost = 0.0
+        for i in range(rows):
+            z = np.array(
+                [
+                    sum(slopes * (features[i, m] - mean) / scale) + intercept + labels[m] + sum(pairs[m] * observed[i])
+                    for m in range(count)
+                ]
+            )
+            if exclusive:
+                cost -= z[truth[i]][0] - np.log(np.exp(z).sum())
+            else:
+                cost -= sum(np.log(sigmoid(z[m] if truth[i, m] else -z[m])) for m in range(count))
+        rest = pairs - np.diag(np.diag(pairs))
+        return cost + 1.5 * sum(slopes**2) + 1.0 * (sum(labels**2) + sum(np.diag(pairs) ** 2)) + 5.0 * (rest**2).sum()
+
+    found = fit_posterior(features, observed, truth, exclusive=exclusive)
+    parameters = np.concatenate([found.slopes, [found.intercept], found.labels, found.observed.ravel()])
+    best = minimize(slow, parameters, options={"maxiter": 3})
+    assert slow(parameters) == pytest.approx(best.fun, abs=1e-3)
+    probabilities = found.probabilities(features, observed)
+    assert probabilities.dtype == np.float32
+    if exclusive:
+        assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
+
+
+def test_the_posterior_learns_what_a_wrong_label_stands_for():
+    draw = np.random.default_rng(0)
+    truth = np.eye(3, dtype=bool)[draw.integers(0, 3, 600)]
+    observed = truth.copy()
+    flipped = truth[:, 0] & (draw.random(600) < 0.5)
+    observed[flipped] = [False, True, False]  # half of the zeros are called one
+    flat = np.zeros((600, 3, 1))
+    posterior = fit_posterior(flat, observed, truth, confusion_penalty=1.0)
+    one = posterior.probabilities(np.zeros((1, 3, 1)), np.array([[False, True, False]]))[0]
+    share = truth[observed[:, 1]].mean(0)
+    assert one == pytest.approx(share, abs=0.05)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6))
+def test_a_random_clean_set_is_taken_for_one_and_a_right_only_one_is_not(seed):
+    draw = np.random.default_rng(seed)
+    truth = np.eye(4, dtype=bool)[draw.integers(0, 4, 1500)]
+    wrong = draw.random(1500) < 0.5
+    observed = np.where(wrong[:, None], np.roll(truth, 1, 1), truth)
+    logits = 3 * truth + draw.normal(0, 2, truth.shape)
+    representative = draw.random(1500) < 0.2
+    assert not clean_set_bias(logits, observed, representative).right_only
+    assert clean_set_bias(logits, observed, ~wrong & (draw.random(1500) < 0.4)).right_only
+
+
+def test_a_clean_set_without_labels_is_not_called_biased():
+    nothing = np.zeros((6, 2), bool)
+    assert clean_set_bias(np.zeros((6, 2)), nothing, np.arange(6) < 3) == (0.5, 1.0)
+
+
+def test_noise_rates_are_recovered_from_a_calibrated_teacher():
+    draw = np.random.default_rng(1)
+    logits = draw.normal(-1.5, 3, (40_000, 3))
+    truth = draw.random(logits.shape) < sigmoid(logits)
+    kept, gained = np.array([0.9, 0.6, 0.7]), np.array([0.02, 0.1, 0.05])
+    observed = draw.random(logits.shape) < np.where(truth, kept, gained)
+    rates = estimate_noise(logits, observed)
+    assert rates.kept == pytest.approx(kept, abs=0.03)
+    assert rates.gained == pytest.approx(gained, abs=0.02)
+    prior, odds = sigmoid(logits[:5] + rates.shift), np.empty((5, 3))
+    for i in range(5):
+        for m in range(3):
+            yes = prior[i, m] * (rates.kept[m] if observed[i, m] else 1 - rates.kept[m])
+            no = (1 - prior[i, m]) * (rates.gained[m] if observed[i, m] else 1 - rates.gained[m])
+            odds[i, m] = yes / (yes + no)
+    assert rates.probabilities(logits[:5], observed[:5]) == pytest.approx(odds, abs=1e-5)
+
+
+def test_the_transition_between_exclusive_labels_is_recovered():
+    draw = np.random.default_rng(2)
+    logits = draw.normal(0, 3, (40_000, 3))
+    odds = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    truth = (draw.random((40_000, 1)) > odds.cumsum(1)[:, :2]).sum(1)
+    transition = np.array([[0.7, 0.3, 0.0], [0.1, 0.9, 0.0], [0.2, 0.2, 0.6]])
+    labels = (draw.random((40_000, 1)) > transition[truth].cumsum(1)[:, :2]).sum(1)
+    rates = estimate_noise(logits, np.eye(3, dtype=bool)[labels], exclusive=True)
+    assert rates.transition == pytest.approx(transition, abs=0.03)
+    unlabelled = rates.probabilities(logits[:2], np.zeros((2, 3), bool))
+    assert unlabelled == pytest.approx(odds[:2], abs=1e-5)  # no label, no evidence
+
+
+def test_words_tell_labels_and_rare_words_nothing():
+    texts = ["red apple", "green apple", "red car", "blue car", "unique"] * 8 + ["", "once"]
+    targets = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 0]] * 8 + [[0, 0]] * 2, float)
+    vectors = WordVectors.of(texts)
+    model = WordModel.fit(vectors, np.arange(40), targets[:40], 0.3)
+    logits = model.logits(np.array([0, 2]))
+    assert logits[0, 0] > 0 > logits[0, 1]
+    assert logits[1, 1] > 0 > logits[1, 0]
+    assert np.isfinite(model.logits(np.array([40, 41]))).all()
+    assert WordVectors.of(["", ""]) is None
+    assert WordVectors.of(["only", "once"]) is None
+
+
+@pytest.fixture(scope="module")
+def corpus_folder(tmp_path_factory, make_corpus):
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "tiny", size=80, info={"text": ["title"]})
+
+
+def run(folder, out, **changes):
+    settings = {"seeds": 1, "network": NETWORK, "training": TRAINING, "methods": {"hedge": {"folds": 2}}} | changes
+    return lh.run(lh.Recipe(corpus=str(folder), out=str(out), **settings))
+
+
+def fit_of(out, method="hedge"):
+    return Fit.load(next((out / "fits").glob(f"{method}-0-*")))
+
+
+def rewrite(folder, change):
+    (part,) = (folder / "samples").glob("*.parquet")
+    table = pq.read_table(part)
+    rows = [change(row) for row in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), part)
+
+
+def test_pseudo_labels_are_verified_where_trusted_and_probabilities_elsewhere(corpus_folder, tmp_path):
+    results = run(corpus_folder, tmp_path / "run")
+    view = lh.Corpus.open(corpus_folder).training_view()
+    pseudo = fit_of(tmp_path / "run").pseudo_labels()
+    assert np.array_equal(pseudo[view.trusted], view.verified.toarray()[view.trusted])
+    others = pseudo[~view.trusted]
+    assert ((others > 0) & (others < 1)).all()
+    assert results.of("hedge")[0].weight is None
+    assert results.of("hedge")[0].dev_map >= results.of("noisy")[0].dev_map  # or Baseline-Noisy would be returned
+
+
+def test_a_teacher_never_sees_the_verified_labels_of_its_fold(corpus_folder, tmp_path, make_corpus):
+    run(corpus_folder, tmp_path / "run")
+    view = lh.Corpus.open(corpus_folder).training_view()
+    fit = fit_of(tmp_path / "run")
+    first = np.load(next((fit.folder / "teacher-0").glob("logits-*.npy")))
+    second = np.load(fit.folder / "posterior-without-0.npy")
+    known = (second[view.trusted] == view.verified.toarray()[view.trusted]).all(1)
+    ids = [sample for sample, split in zip(*_ids(corpus_folder)) if split == "train"]
+    fold = {ids[row] for row in np.flatnonzero(view.trusted)[~known]}  # the trusted samples of fold 0
+    assert 0 < len(fold) < view.trusted.sum()
+    other = make_corpus(tmp_path / "other", size=80, info={"text": ["title"]})
+    rewrite(other, lambda row: {**row, "verified": [0, 2]} if row["id"] in fold else row)
+    run(other, tmp_path / "again")
+    again = np.load(next((fit_of(tmp_path / "again").folder / "teacher-0").glob("logits-*.npy")))
+    assert np.array_equal(first, again)
+
+
+def _ids(folder):
+    samples = lh.Corpus.open(folder).samples
+    return samples.ids, samples.split.tolist()
+
+
+def test_a_clean_set_of_two_is_too_small_and_noisy_is_returned(tmp_path, make_corpus):
+    folder = make_corpus(tmp_path / "few", size=80)
+    kept = iter(range(100))
+    rewrite(folder, lambda row: {**row, "trusted": row["trusted"] and next(kept) < 3})
+    results = run(folder, tmp_path / "run")
+    hedge, noisy = results.of("hedge")[0], results.of("noisy")[0]
+    assert hedge.test_map == noisy.test_map
+    assert "3 trusted samples are too few" in hedge.remarks[0]
+
+
+def test_a_right_only_clean_set_is_noticed_and_said(tmp_path, make_corpus, monkeypatch):
+    folder = make_corpus(tmp_path / "right", size=80)
+    from labelhedge.methods import hedge as module
+    from labelhedge.methods.posterior import Bias
+
+    monkeypatch.setattr(module, "clean_set_bias", lambda *parts: Bias(0.9, 1e-9))
+    results = run(folder, tmp_path / "run")
+    assert "not a random part of the noisy data" in results.of("hedge")[0].remarks[0]
+    view = lh.Corpus.open(folder).training_view()
+    pseudo = np.asarray(fit_of(tmp_path / "run").pseudo_labels())
+    observed = view.observed.toarray().astype(float)
+    assert np.array_equal(pseudo[view.trusted], view.verified.toarray()[view.trusted])
+    rest = ~view.trusted
+    assert (np.abs(pseudo[rest] - observed[rest]) <= 0.5).all()  # half the observed label
+    assert (pseudo[rest] != observed[rest]).all()
+
+
+def test_a_student_that_does_not_beat_noisy_on_dev_is_not_returned(corpus_folder, tmp_path, monkeypatch):
+    from labelhedge.methods import hedge as module
+
+    original = module.Task.train_model
+
+    def spoiled(self, targets, **options):
+        fit = original(self, targets, **options)
+        if self.folder.name.startswith("hedge-"):
+            fit.dev_map = 0.0
+        return fit
+
+    monkeypatch.setattr(module.Task, "train_model", spoiled)
+    results = run(corpus_folder, tmp_path / "run")
+    assert results.of("hedge")[0].test_map == results.of("noisy")[0].test_map
+    assert "Baseline-Noisy is what is returned" in results.of("hedge")[0].remarks[-1]
+
+
+def test_words_change_the_posterior_and_can_be_left_out(corpus_folder, tmp_path):
+    run(
+        corpus_folder,
+        tmp_path / "run",
+        methods={
+            "hedge": {"folds": 2, "rounds": 1},
+            "mute": {"method": "hedge", "text": False, "folds": 2, "rounds": 1},
+        },
+    )
+    one, other = (Fit.load(path) for path in sorted((tmp_path / "run" / "fits").glob("hedge-0-*")))
+    assert not np.array_equal(one.pseudo_labels(), other.pseudo_labels())
+
+
+def test_a_column_of_words_that_is_not_there_is_said(tmp_path, make_corpus):
+    folder = make_corpus(tmp_path / "corpus", info={"text": ["tags"]})
+    with pytest.raises(lh.CorpusError, match="'text' names the column 'tags', which the samples do not have"):
+        lh.Corpus.open(folder)
+    content = json.loads((folder / "corpus.json").read_text())
+    (folder / "corpus.json").write_text(json.dumps({**content, "text": ["verified"]}))
+    with pytest.raises(lh.CorpusError, match="'verified'"):
+        lh.Corpus.open(folder)
+
+
+def test_words_of_the_training_samples_reach_the_view(corpus_folder):
+    corpus = lh.Corpus.open(corpus_folder)
+    view = corpus.training_view()
+    ids = [sample for sample, split in zip(*_ids(corpus_folder)) if split == "train"]
+    assert view.texts == [f"drawing {int(sample[1:])}" for sample in ids]
