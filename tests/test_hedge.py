@@ -1,4 +1,4 @@
-"""hedge: its features, its posterior and its noise rates against slow twins; what it does with each kind of clean set."""
+"""hedge: features, posterior and noise rates against slow twins; what it does with each kind of clean set."""
 
 import json
 

@@ -1,0 +1,157 @@
+"""Tables and charts of docs/results.md, from the JSON files in docs/results.
+
+    python benchmarks/draw.py                        # rewrites what stands between the markers, and the SVG files
+
+In the page `<!-- table NAME VARIANT -->` … `<!-- end -->` holds a table, NAME a file without its ending; charts are
+`docs/results/NAME-VARIANT.svg`. Nothing is measured here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from statistics import fmean, stdev
+
+import matplotlib as mpl
+
+mpl.use("svg")
+mpl.rcParams.update({"svg.hashsalt": "labelhedge", "font.size": 9, "svg.fonttype": "none"})
+
+from matplotlib import pyplot as plt  # noqa: E402
+
+from labelhedge.results import Results, percent  # noqa: E402
+
+DOCS = Path(__file__).parent.parent / "docs"
+COLOURS = {"hedge": "#c2410c", "upper-bound": "#6b7280", "noisy": "#1f2937"}
+LINES = {  # settings of the sensitivity benchmark: prefix of the variants' names, title
+    "T": "temperature T of distill",
+    "weight": "weight λ of distill",
+    "beta": "β of guided",
+}
+
+
+def load(name: str, variant: str) -> Results:
+    """The results of a variant as a run's results."""
+    content = json.loads((DOCS / "results" / f"{name}.json").read_text())["variants"][variant]
+    return Results(corpus={"name": name, "hash": ""}, recipe=content["recipe"], results=content["results"])
+
+
+def table(name: str, variant: str) -> str:
+    """A Markdown table, paired differences to `noisy` and of `hedge` to each method."""
+    results = load(name, variant)
+    summaries = list(results.summaries())
+    single = summaries[0].accuracy is not None
+    measures = ("accuracy", "mAP") if single else ("mAP",)
+    kept = any(row.last_accuracy is not None for row in summaries)
+    heads = [f"test {measures[0]}", *(["last epoch"] if kept else []), *measures[1:], "against `noisy`", "better"]
+    heads += ["`hedge` against it", "dev", "λ", "seconds"]
+    lines = [f"| method | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for row in summaries:
+        cells = [percent(row.accuracy, row.accuracy_std) if single else percent(row.mean, row.std)]
+        cells += [percent(row.last_accuracy) if row.last_accuracy is not None else ""] if kept else []
+        cells += [percent(row.mean, row.std)] if single else []
+        cells += ["" if row.difference is None else percent(row.difference, row.difference_std, sign=True)]
+        cells += ["" if row.better is None else f"{row.better} of {row.seeds}"]
+        cells += [paired(results, "hedge", row.method), percent(row.dev)]
+        cells += ["" if row.weight is None else f"{row.weight:.2f}", f"{row.seconds:.0f}" if row.seconds else ""]
+        lines.append(f"| `{row.method}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def paired(results: Results, method: str, other: str) -> str:
+    """The difference between two methods over the seeds that both have."""
+    first = {result.seed: result.score for result in results.of(method)}
+    second = {result.seed: result.score for result in results.of(other)}
+    differences = [first[seed] - second[seed] for seed in first if seed in second]
+    if method == other or not differences:
+        return ""
+    better = sum(difference > 0 for difference in differences)
+    spread = stdev(differences) if len(differences) > 1 else None
+    return f"{percent(fmean(differences), spread, sign=True)} ({better} of {len(differences)})"
+
+
+def chart(name: str, variant: str) -> Path:
+    """Every method's mean, deviation and seeds, in the order of the means."""
+    results = load(name, variant)
+    rows = sorted(results.summaries(), key=lambda row: row.accuracy if row.accuracy is not None else row.mean)
+    figure, axes = plt.subplots(figsize=(6.4, 0.6 + 0.24 * len(rows)), layout="constrained")
+    for place, row in enumerate(rows):
+        scores = [100 * result.score for result in results.of(row.method)]
+        colour = COLOURS.get(row.method, "#2563eb")
+        axes.plot(scores, [place] * len(scores), "o", markersize=3, color=colour, alpha=0.35, markeredgewidth=0)
+        spread = stdev(scores) if len(scores) > 1 else 0
+        axes.errorbar(fmean(scores), place, xerr=spread, fmt="o", color=colour, markersize=5, capsize=2)
+        if row.method in ("noisy", "upper-bound"):
+            axes.axvline(fmean(scores), color=colour, linewidth=0.7, linestyle=":")
+    axes.set_yticks(range(len(rows)), [row.method for row in rows])
+    axes.set_xlabel("test accuracy, %" if rows[0].accuracy is not None else "test mAP, %")
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#e5e7eb", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return save(figure, f"{name}-{variant}")
+
+
+def sensitivity(name: str) -> Path:
+    """How much T, λ and β matter, and the share of clean labels."""
+    settings = load(name, "settings")
+    figure, all_axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained", sharey=True)
+    noisy = fmean(100 * result.score for result in settings.of("noisy"))
+    for axes, (prefix, title) in zip(all_axes[:3], LINES.items(), strict=True):
+        values = sorted(float(m.split("-", 1)[1]) for m in settings.methods if m.startswith(f"{prefix}-"))
+        scores = [[100 * result.score for result in settings.of(f"{prefix}-{value:g}")] for value in values]
+        axes.errorbar(
+            [f"{value:g}" for value in values],
+            [fmean(each) for each in scores],
+            [stdev(each) for each in scores],
+            fmt="o-",
+            color="#2563eb",
+            capsize=2,
+            markersize=4,
+        )
+        axes.axhline(noisy, color=COLOURS["noisy"], linewidth=0.7, linestyle=":")
+        axes.set_title(title, fontsize=9)
+    axes = all_axes[3]
+    shares = (1, 5, 10, 20)
+    colours = {"noisy": "#1f2937", "clean": "#9ca3af", "distill-unchecked": "#93c5fd", "distill": "#2563eb"}
+    for method, colour in {**colours, "hedge": "#c2410c"}.items():
+        scores = [[100 * r.score for r in load(name, f"share-{share}").of(method)] for share in shares]
+        means, spreads = [fmean(each) for each in scores], [stdev(each) for each in scores]
+        axes.errorbar([f"{s}%" for s in shares], means, spreads, fmt="o-", color=colour, capsize=2, markersize=3)
+        axes.annotate(method, (3.1, means[-1]), color=colour, fontsize=7, va="center")
+    axes.set_xlim(-0.3, 5)
+    axes.set_title("share of clean labels", fontsize=9)
+    all_axes[0].set_ylabel("test mAP, %")
+    for axes in all_axes:
+        axes.grid(axis="y", color="#e5e7eb", linewidth=0.6)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    return save(figure, name)
+
+
+def save(figure: plt.Figure, name: str) -> Path:
+    path = DOCS / "results" / f"{name}.svg"
+    figure.savefig(path, metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    return path
+
+
+def main() -> None:
+    page = DOCS / "results.md"
+    text = page.read_text(encoding="utf-8")
+    marker = re.compile(r"(<!-- table (\S+) (\S+) -->\n).*?(<!-- end -->)", re.S)
+    text = marker.sub(lambda found: f"{found[1]}{table(found[2], found[3])}\n{found[4]}", text)
+    page.write_text(text, encoding="utf-8")
+    for path in sorted((DOCS / "results").glob("*.json")):
+        content = json.loads(path.read_text())
+        for variant in content["variants"]:
+            if content["benchmark"] != "sensitivity":
+                print(chart(path.stem, variant))
+        if content["benchmark"] == "sensitivity" and "settings" in content["variants"]:
+            print(sensitivity(path.stem))
+
+
+if __name__ == "__main__":
+    main()
