@@ -75,7 +75,7 @@ def report(run: RunArgument) -> None:
 def rank(
     run: RunArgument,
     label: Annotated[str | None, typer.Option(help="Only this label.")] = None,
-    method: Annotated[str | None, typer.Option(help="Whose pseudo labels; default: the first of the run.")] = None,
+    method: Annotated[str | None, typer.Option(help="Whose pseudo labels; default: the best on dev.")] = None,
     count: Annotated[int, typer.Option(min=1, help="How many samples.")] = 20,
 ) -> None:
     """List the training samples whose labels look most wrong."""

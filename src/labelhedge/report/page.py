@@ -15,7 +15,7 @@ from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
 from labelhedge.methods import METHODS
 from labelhedge.report.gallery import draw_gallery
-from labelhedge.report.suspicion import methods_with_labels
+from labelhedge.report.suspicion import best_hedge
 from labelhedge.results import Results, Summary, percent
 
 
@@ -54,7 +54,7 @@ def write_report(run: Path, corpus: Corpus) -> Path:
     if results.corpus["hash"] != corpus.hash:
         raise LabelhedgeError(f"{run} was made with another state of the corpus {corpus.name}: run it again")
     summaries = list(results.summaries())
-    hedge = _best_hedge(run, results)
+    hedge = best_hedge(run, results)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("labelhedge.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -87,13 +87,6 @@ def _scale(summaries: Sequence[Summary]) -> tuple[float, float]:
     high = max(100 * (row.mean + (row.std or 0)) for row in summaries)
     high = min(100.0, 5 * (high // 5 + 1))
     return max(0.0, min(5 * (low // 5), high - 5)), high
-
-
-def _best_hedge(run: Path, results: Results) -> str | None:
-    """Of the methods that made pseudo labels the best on dev."""
-    made = methods_with_labels(run)
-    hedges = [row for row in results.summaries() if row.method in made]
-    return max(hedges, key=lambda row: row.dev).method if hedges else None
 
 
 def _compared(results: Results, hedge: str | None) -> list[str]:

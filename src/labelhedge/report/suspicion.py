@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
+from labelhedge.results import Results
 
 _BATCH = 8192
 
@@ -77,6 +78,13 @@ def methods_with_labels(run: Path) -> list[str]:
     return methods
 
 
+def best_hedge(run: Path, results: Results) -> str | None:
+    """Of the methods that made pseudo labels the best on dev; None where none did."""
+    made = methods_with_labels(run)
+    hedges = [row for row in results.summaries() if row.method in made]
+    return max(hedges, key=lambda row: row.dev).method if hedges else None
+
+
 @dataclass(frozen=True)
 class Suspect:
     """A training sample whose label looks wrong."""
@@ -97,7 +105,7 @@ def rank_suspects(
     ----------
     run : a run's folder
     labels : the corpus's label names, in order
-    method : whose pseudo labels; None is the first in the file
+    method : whose pseudo labels; None is the best on dev
     label : only this label, by name; None is each sample's most doubtful one
     count : how many
 
@@ -118,7 +126,8 @@ def rank_suspects(
         raise LabelhedgeError(f"the run has no pseudo labels of {method!r}; it has those of: {', '.join(methods)}")
     if label is not None and label not in labels:
         raise LabelhedgeError(f"the corpus has no label {label!r}; it has: {', '.join(labels)}")
-    table = pq.read_table(path, filters=[("method", "==", method or methods[0]), ("trusted", "==", False)])
+    method = method or best_hedge(run, Results.load(run))
+    table = pq.read_table(path, filters=[("method", "==", method), ("trusted", "==", False)])
     pseudo = np.asarray(table["pseudo"].combine_chunks().flatten()).reshape(len(table), len(labels))
     each = np.arange(len(table))
     if label is None:
