@@ -150,7 +150,7 @@ BENCHMARK = Benchmark(
         "cpu": Preset(
             seeds=range(3),
             network={"kind": "alexnet-bn", "image_size": 32, "width": 0.125, "dropout": 0.2},
-            training={"epochs": 30, "decay": 0.8, "decay_every": 3},
+            training={"epochs": 12, "batch_size": 32, "decay": 0.6, "decay_every": 2},
             data={"every": 3, "per_label": 250, "test": 1500},
             jobs=2,
         ),
