@@ -263,6 +263,8 @@ def test_what_the_corpus_lacks_is_left_out_or_said_before_anything_is_trained(ma
     assert results.methods == ["clean", "noisy", "distill", "ensemble"]
     with pytest.raises(lh.RecipeError, match=r"methods.guided .*graph.nt"):
         lh.run(recipe(bare, tmp_path / "other", methods=["guided"]))
+    with pytest.raises(lh.RecipeError, match="silver, cross-noisy only serve others: name one"):
+        lh.run(recipe(bare, tmp_path / "other", methods=["silver", "cross-noisy"]))
     with pytest.raises(lh.CorpusError, match="'upper-bound' needs"):
         lh.run(recipe(bare, tmp_path / "other", methods=["upper-bound"]))
     assert not (tmp_path / "other").exists()
