@@ -186,3 +186,23 @@ def test_distillation_trains_with_the_weight_that_was_checked(tmp_path, check):
     rows = np.arange(42)
     expected = found.weight * task.train.labels.toarray() + (1 - found.weight) * soften(train_logits.astype(float))
     assert np.allclose(found.targets(rows), expected, atol=1e-6)
+
+
+def test_what_is_corrected_for_must_be_there(tmp_path):
+    with pytest.raises(ValueError, match="every training sample is trusted: there are no noisy labels"):
+        METHODS["silver"]().fit(make_task(tmp_path, trusted=np.ones(42, bool)), {})
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.parametrize(
+    "name", ["noisy", "bootstrap", "smooth", "noise-layer", "reweight", "elr", "gce", "cross-noisy"]
+)
+def test_methods_train_where_all_samples_are_trusted_or_none_and_where_there_is_one_label(
+    name, trusted, exclusive, tmp_path
+):
+    task = make_task(tmp_path, labels=1, exclusive=exclusive, trusted=np.full(42, trusted), epochs=1, batch_size=42)
+    scores = np.random.default_rng(0).random((42, 1)).astype(np.float32)
+    options = {"folds": 2} if name == "cross-noisy" else {}
+    fit = METHODS[name](**options).fit(task, {"noisy": predicting(scores=scores)})
+    assert all(bool(value.isfinite().all()) for value in fit.classifier.state_dict().values())

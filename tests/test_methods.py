@@ -202,6 +202,24 @@ def test_the_noise_layer_learns_along_and_is_not_in_the_saved_classifier(make):
     assert not torch.equal(before, objective.parameter)
 
 
+@BOTH
+@pytest.mark.parametrize("name", ["noise-layer", "glc"])
+def test_a_layer_that_switches_nothing_is_plain_training_also_where_the_network_is_surely_wrong(make, name, exclusive):
+    """A clamped probability has no gradient: the sample could never be learned."""
+    task = make(exclusive=exclusive, trusted=np.zeros(42, bool))
+    scores = np.full((42, 3), 0.5, np.float32)
+    method = METHODS[name](identity=1 - 1e-7, decay=0) if name == "noise-layer" else METHODS[name]()
+    objective = objective_of(method, task, {"silver": predicting(scores=scores)})
+    if name == "noise-layer":
+        with torch.no_grad():
+            objective.parameter[:] = torch.where(objective.parameter > -1, 0.0, -80.0)
+    labels = torch.tensor(known(task))
+    logits = torch.where(labels > 0, -20.0, 0.0 if exclusive else 20.0)
+    plain = gradient(objective_of(METHODS["noisy"](), task), logits)
+    assert float(plain.abs().max()) > 0.05
+    assert torch.allclose(gradient(objective, logits), plain, atol=1e-5)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.booleans(), st.sampled_from([0.1, 3.0, 60.0]))
 def test_losses_stay_finite_whatever_the_logits(tmp_path_factory, seed, exclusive, scale):
