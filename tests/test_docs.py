@@ -65,6 +65,8 @@ def test_a_method_as_contributing_shows_it_works(make_corpus, tmp_path):
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(methods.METHODS, "smooth", names["Smooth"])
-        results = lh.run(lh.Recipe(methods={"smooth": {"weight": 0.7}}, **recipe))
+        resolved = lh.Recipe(methods={"smooth": {"weight": 0.7}}, **recipe)
+        assert type(resolved.methods["smooth"]) is names["Smooth"]  # and not the one of the house
+        results = lh.run(resolved)
     assert results.methods == ["smooth"]
     assert results.of("smooth")[0].weight == 0.7

@@ -3,6 +3,7 @@
 import pytest
 
 import labelhedge as lh
+from labelhedge.experiment import resolve
 from labelhedge.methods import METHODS
 
 
@@ -94,6 +95,27 @@ def test_each_network_brings_the_schedule_that_suits_it_and_the_recipe_wins():
     assert lh.Recipe(corpus="clipart", training={"decay": 0.5}).training.decay == 0.5
 
 
-def test_the_six_methods_are_listed_in_the_order_of_table_4():
-    assert list(METHODS) == ["clean", "noisy", "distill", "guided", "ensemble", "upper-bound"]
+def test_the_methods_are_listed_in_the_order_of_table_4_then_later_rivals():
+    table = ["clean", "noisy", "bootstrap", "smooth", "finetune", "noise-layer", "reweight", "distill", "guided"]
+    later = ["glc", "meta-weight", "elr", "gce", "cleanlab"]
+    compared = [name for name, method in METHODS.items() if not method.auxiliary]
+    assert compared == [*table, "ensemble", *later, "upper-bound"]
     assert [name for name, method in METHODS.items() if method.sees_truth] == ["upper-bound"]
+    assert all(name == method.name and method.about for name, method in METHODS.items())
+
+
+def test_all_is_every_method_that_is_compared_and_whose_packages_are_there(monkeypatch):
+    compared = {name for name, method in METHODS.items() if not method.auxiliary}
+    monkeypatch.setattr(METHODS["cleanlab"], "packages", ())
+    recipe = lh.Recipe(corpus="clipart", methods="all")
+    assert set(recipe.methods) == compared | {"silver", "cross-noisy"}  # which some of them need
+    monkeypatch.setattr(METHODS["cleanlab"], "packages", ("a_package_that_nobody_has",))
+    assert set(lh.Recipe(corpus="clipart", methods="all").methods) == compared - {"cleanlab"} | {"silver"}
+
+
+def test_no_methods_named_are_the_usual_ones_and_no_auxiliary_one_is_among_them():
+    usual = [name for name, method in METHODS.items() if method.by_default]
+    assert usual == ["clean", "noisy", "distill", "guided", "ensemble", "upper-bound"]
+    resolved = resolve(lh.Recipe(corpus="clipart"), lh.Corpus.open("clipart"))
+    assert list(resolved.methods) == usual
+    assert not any(METHODS[name].auxiliary for name in usual)

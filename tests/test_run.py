@@ -1,6 +1,7 @@
 """Whole runs on a small corpus: the folder, resume, fits trained once, the order of methods, and no leak."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -9,14 +10,21 @@ import pyarrow.parquet as pq
 import pytest
 
 import labelhedge as lh
-from labelhedge.evaluation import average_precision
+from labelhedge.evaluation import average_precision, mean_average_precision
 from labelhedge.labels import heuristic_weight, optimal_weight, propagate, pseudo_labels, risk, soften
 from labelhedge.methods import METHODS
 from labelhedge.training import Fit, Predictor
 from labelhedge.training import task as task_module
 
 NETWORK = {"kind": "alexnet-bn", "image_size": 32, "width": 0.05}
-TRAINING = {"epochs": 3, "batch_size": 8}
+TRAINING = {"epochs": 2, "batch_size": 12}
+FOLDS = 2
+EVERY = {
+    name: {"folds": FOLDS} if name.startswith("cross-") else None
+    for name, method in METHODS.items()
+    if not method.missing_packages()
+}
+COMPARED = [name for name in EVERY if not METHODS[name].auxiliary]
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +33,30 @@ def corpus_folder(tmp_path_factory, make_corpus):
 
 
 def recipe(folder, out, **changes):
-    return lh.Recipe(
-        **{"corpus": str(folder), "out": str(out), "seeds": 2, "network": NETWORK, "training": TRAINING} | changes
-    )
+    settings = {"methods": EVERY, "seeds": 2, "network": NETWORK, "training": TRAINING}
+    return lh.Recipe(**{"corpus": str(folder), "out": str(out)} | settings | changes)
 
 
 @pytest.fixture(scope="module")
-def finished(corpus_folder, tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "whole"
-    return lh.run(recipe(corpus_folder, out)), out
+def watched(corpus_folder, tmp_path_factory):
+    """A run of every method, and the verified labels (n, L) of untrusted samples that each method was handed."""
+    out, seen = tmp_path_factory.mktemp("runs") / "whole", {}
+    hidden_rows = ~lh.Corpus.open(corpus_folder).training_view().trusted
+    original = task_module.Task.train_model
+
+    def spy(self, *arguments, **options):
+        seen[method_of(self.folder)] = self.train.verified.toarray()[hidden_rows]
+        return original(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task_module.Task, "train_model", spy)
+        return lh.run(recipe(corpus_folder, out)), out, seen
+
+
+@pytest.fixture(scope="module")
+def finished(watched):
+    results, out, _ = watched
+    return results, out
 
 
 def scores_of(out, method, seed):
@@ -60,15 +83,13 @@ def test_a_run_leaves_everything_that_the_design_names(finished, corpus_folder):
             "epochs",
         } <= set(result)
         assert list(result["average_precision"]) == [label.name for label in corpus.labels]
-    assert [(r["method"], r["seed"]) for r in content["results"]] == [(m, s) for s in (0, 1) for m in METHODS]
+    assert [(r["method"], r["seed"]) for r in content["results"]] == [(m, s) for s in (0, 1) for m in COMPARED]
     assert lh.Recipe.load(out / "recipe.yaml").methods == lh.Recipe(**results.recipe).methods
     assert json.loads((out / "environment.json").read_text())["packages"]["torch"]
     assert (out / "report.html").stat().st_size > 10_000
-    for name in METHODS:
-        assert {path.name for path in (out / "models" / name).iterdir()} == {
-            "model.safetensors",
-            "model.json",
-        }
+    assert {path.name for path in (out / "models").iterdir()} == set(COMPARED)
+    for name in COMPARED:
+        assert {path.name for path in (out / "models" / name).iterdir()} == {"model.safetensors", "model.json"}
     assert lh.Results.load(out) == results
 
 
@@ -78,7 +99,7 @@ def test_results_are_what_the_saved_models_predict(finished, corpus_folder):
     rows = corpus.rows("test")
     images = [data for _, data in corpus.images.read(rows)]
     truth = corpus.evaluation_view("test").truth.toarray()
-    for method in METHODS:
+    for method in COMPARED:
         best = results.best(method)
         values = average_precision(truth, Predictor.load(out / "models" / method).predict(images))
         stored = [best.average_precision[label.name] for label in corpus.labels]
@@ -97,7 +118,7 @@ def test_the_ensemble_is_the_geometric_mean_of_the_baselines(finished):
         assert np.allclose(parts[2][name], np.sqrt(parts[0][name] * parts[1][name]), atol=1e-6)
 
 
-def test_pseudo_labels_and_weights_are_those_of_the_equations(finished, corpus_folder):
+def test_pseudo_labels_are_those_of_the_equations(finished, corpus_folder):
     results, out = finished
     corpus = lh.Corpus.open(corpus_folder)
     view = corpus.training_view()
@@ -107,32 +128,35 @@ def test_pseudo_labels_and_weights_are_those_of_the_equations(finished, corpus_f
     matrix = lh.graph.relation_matrix(lh.graph.siblings(lh.graph.read_triples(corpus.graph_path), corpus.labels), 0.4)
     for method, guidance in (("distill", soft), ("guided", propagate(soft, matrix))):
         result = results.of(method)[0]
-        assert result.weight == pytest.approx(
-            heuristic_weight(results.of("clean")[0].dev_map, results.of("noisy")[0].dev_map)
-        )
         pseudo = np.load(next((out / "fits").glob(f"{method}-0-*")) / "pseudo-labels.npy")
         labels = np.where(view.trusted[:, None], view.verified.toarray(), view.observed.toarray())
         assert np.allclose(pseudo, pseudo_labels(labels, guidance, result.weight), atol=1e-3)
 
 
-@pytest.mark.parametrize("rule", ["mirrored", "risk", 0.25])
-def test_the_other_weights(rule, finished, corpus_folder, tmp_path):
+@pytest.mark.parametrize("rule", ["paper", "mirrored", "risk", "dev", 0.25])
+def test_every_rule_for_the_weight_gives_what_its_equation_says(rule, finished, corpus_folder, tmp_path):
     results, out = finished
     shutil.copytree(out / "fits", tmp_path / "run" / "fits")
-    other = lh.run(
-        recipe(corpus_folder, tmp_path / "run", seeds=1, methods={"noisy": None, "distill": {"weight": rule}})
-    )
+    methods = {"noisy": None, "distill": {"weight": rule, "check": False}}
+    other = lh.run(recipe(corpus_folder, tmp_path / "run", seeds=1, methods=methods))
     found = other.of("distill")[0].weight
     clean, noisy = results.of("clean")[0], results.of("noisy")[0]
-    if rule == "mirrored":
+    dev = lh.Corpus.open(corpus_folder).evaluation_view("dev")
+    truth = dev.truth.toarray().astype(float)
+    folders = {name: next((tmp_path / "run" / "fits").glob(f"{name}-0-*")) for name in ("clean", "noisy")}
+    logits = next(array for array in _named(folders["clean"], "logits-") if len(array) == len(dev))
+    soft = soften(logits.astype(float))
+    if rule == "paper":
+        assert found == pytest.approx(heuristic_weight(clean.dev_map, noisy.dev_map))
+    elif rule == "mirrored":
         assert found == pytest.approx(heuristic_weight(noisy.dev_map, clean.dev_map))
     elif rule == "risk":
-        dev = lh.Corpus.open(corpus_folder).evaluation_view("dev")
-        truth = dev.truth.toarray().astype(float)
-        arrays = _named(next((tmp_path / "run" / "fits").glob("clean-0-*")), "logits-")
-        soft = soften(next(array for array in arrays if len(array) == len(dev)).astype(float))
         expected = optimal_weight(risk(soft, truth), risk(dev.observed.toarray().astype(float), truth))
         assert found == pytest.approx(expected, abs=1e-4)
+    elif rule == "dev":
+        predicted = next(array for array in _named(folders["noisy"], "scores-") if len(array) == len(dev))
+        maps = {k / 10: mean_average_precision(truth, (k * predicted + (10 - k) * soft) / 10) for k in range(11)}
+        assert maps[found] == pytest.approx(max(maps.values()), abs=1e-6)
     else:
         assert found == 0.25
 
@@ -156,56 +180,50 @@ def test_hidden_labels_change_nothing_but_the_upper_bound(finished, corpus_folde
     column = pa.array(verified, table["verified"].type)
     pq.write_table(table.set_column(table.column_names.index("verified"), "verified", column), part)
     again = tmp_path / "again"
-    lh.run(recipe(permuted, again))
-    for method in METHODS:
-        for seed in (0, 1):
-            first, second = scores_of(out, method, seed), scores_of(again, method, seed)
-            same = first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
-            assert same == (method != "upper-bound"), method
+    lh.run(recipe(permuted, again, seeds=1))
+    for method in EVERY:
+        first, second = scores_of(out, method, 0), scores_of(again, method, 0)
+        assert first, method
+        same = first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
+        assert same == (method != "upper-bound"), method
 
 
-def test_no_method_but_the_upper_bound_is_handed_a_hidden_label(corpus_folder, tmp_path, monkeypatch):
-    seen = {}
-    original = task_module.Task.train_model
-
-    def spy(self, *arguments, **options):
-        seen[self.folder.name.rsplit("-", 2)[0]] = self.train.verified.toarray()[
-            ~lh.Corpus.open(corpus_folder).training_view().trusted
-        ]
-        return original(self, *arguments, **options)
-
-    monkeypatch.setattr(task_module.Task, "train_model", spy)
-    lh.run(recipe(corpus_folder, tmp_path / "run", seeds=1))
+def test_no_method_but_the_upper_bound_is_handed_a_hidden_label(watched):
+    *_, seen = watched
     assert {name for name, hidden in seen.items() if hidden.any()} == {"upper-bound"}
-    assert set(seen) == set(METHODS) - {"ensemble"}
+    assert set(seen) == set(EVERY) - {"ensemble"}
 
 
 def test_a_stopped_run_goes_on_to_the_same_results_and_trains_nothing_twice(
     finished, corpus_folder, tmp_path, monkeypatch
 ):
     results, _ = finished
-    fitted = []
+    trained, stops = [], {"distill", "cross-noisy/fold-1"}
     original = task_module.train
 
-    def count(*arguments, **options):
-        fitted.append(1)
-        if len(fitted) == 4:
+    def watch(*arguments, checkpoint, **options):
+        place = "/".join([method_of(checkpoint.parent), *re.findall(r"fold-\d", str(checkpoint))])
+        if place in stops:
+            stops.remove(place)
             raise KeyboardInterrupt
-        return original(*arguments, **options)
+        trained.append(place)
+        return original(*arguments, checkpoint=checkpoint, **options)
 
-    monkeypatch.setattr(task_module, "train", count)
-    settings = recipe(corpus_folder, tmp_path / "run")
-    with pytest.raises(KeyboardInterrupt):
-        lh.run(settings)
-    assert not (tmp_path / "run" / "results.json").exists()
+    monkeypatch.setattr(task_module, "train", watch)
+    settings = recipe(corpus_folder, tmp_path / "run", seeds=1)
+    for _ in range(len(stops)):
+        with pytest.raises(KeyboardInterrupt):
+            lh.run(settings)
+        assert not (tmp_path / "run" / "results.json").exists()
     resumed = lh.run(settings)
-    trained = 2 * (len(METHODS) - 1)
-    assert len(fitted) == trained + 1  # the one that was stopped, and each of the others once: the teacher too
-    assert without_seconds(resumed) == without_seconds(results)
+    folds = {f"cross-{name}/fold-{number}" for name in ("clean", "noisy") for number in range(FOLDS)}
+    expected = sorted(set(EVERY) - {"ensemble", "cross-clean", "cross-noisy"} | folds)
+    assert sorted(trained) == expected  # each once: what others need too
+    assert without_seconds(resumed) == [result for result in without_seconds(results) if result["seed"] == 0]
     lh.run(settings)
-    assert len(fitted) == trained + 1
-    lh.run(settings, fresh=True)
-    assert len(fitted) == 2 * trained + 1
+    assert sorted(trained) == expected
+    lh.run(recipe(corpus_folder, tmp_path / "run", seeds=1, methods=["finetune"]), fresh=True)
+    assert sorted(trained) == sorted([*expected, "clean", "finetune"])
 
 
 def test_the_order_of_methods_and_the_company_of_others_change_nothing(finished, corpus_folder, tmp_path):
@@ -222,7 +240,7 @@ def test_a_changed_setting_trains_only_what_depends_on_it(finished, corpus_folde
     original = task_module.Task.train_model
 
     def spy(self, *arguments, **options):
-        trained.append(self.folder.name.rsplit("-", 2)[0])
+        trained.append(method_of(self.folder))
         return original(self, *arguments, **options)
 
     monkeypatch.setattr(task_module.Task, "train_model", spy)
@@ -241,10 +259,12 @@ def test_what_the_corpus_lacks_is_left_out_or_said_before_anything_is_trained(ma
     ]
     column = pa.array(keep, table["verified"].type)
     pq.write_table(table.set_column(table.column_names.index("verified"), "verified", column), part)
-    results = lh.run(recipe(bare, tmp_path / "run", seeds=1))
+    results = lh.run(recipe(bare, tmp_path / "run", seeds=1, methods=None))
     assert results.methods == ["clean", "noisy", "distill", "ensemble"]
     with pytest.raises(lh.RecipeError, match=r"methods.guided .*graph.nt"):
         lh.run(recipe(bare, tmp_path / "other", methods=["guided"]))
+    with pytest.raises(lh.RecipeError, match="silver, cross-noisy only serve others: name one"):
+        lh.run(recipe(bare, tmp_path / "other", methods=["silver", "cross-noisy"]))
     with pytest.raises(lh.CorpusError, match="'upper-bound' needs"):
         lh.run(recipe(bare, tmp_path / "other", methods=["upper-bound"]))
     assert not (tmp_path / "other").exists()
@@ -264,6 +284,11 @@ def test_labels_parquet_says_which_labels_look_wrong(finished, corpus_folder):
         assert row["suspect"] == distance.argmax()
         assert row["suspicion"] == pytest.approx(distance.max(), abs=1e-6)
         assert row["fault"] == ("wrong" if labels[row["suspect"]] else "missing")
+
+
+def method_of(folder):
+    """The method that a folder in `fits/` belongs to, its own or that of a part."""
+    return folder.parts[folder.parts.index("fits") + 1].rsplit("-", 2)[0]
 
 
 def without_seconds(results):

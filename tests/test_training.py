@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from labelhedge.methods import METHODS
 from labelhedge.models import (
     AlexNetSettings,
     Classifier,
@@ -19,6 +20,7 @@ from labelhedge.models.backbones import TorchBackbone
 from labelhedge.models.frozen import UniformDropout
 from labelhedge.training import Inputs, Predictor, TrainingSettings, derive_seed, train
 from labelhedge.training.objectives import CrossEntropy, cross_entropy
+from task_help import make_task, objective_of
 
 SIZE, LABELS = 32, 3
 
@@ -79,6 +81,32 @@ def test_a_stopped_training_goes_on_to_the_same_weights_bit_for_bit(tmp_path, st
     assert not checkpoint.exists()
 
 
+@pytest.mark.parametrize(("exclusive", "stop_at"), [(False, 1), (True, 4), (False, 5)])
+@pytest.mark.parametrize("name", ["noise-layer", "elr", "meta-weight"])
+def test_an_objective_with_a_state_goes_on_bit_for_bit_too(name, exclusive, stop_at, tmp_path, monkeypatch):
+    """Parameters of its own, a memory of predictions, an optimizer inside: all are in the checkpoint."""
+    whole = METHODS[name]().fit(make_task(tmp_path / "whole", exclusive=exclusive), {})
+    task = make_task(tmp_path / "stopped", exclusive=exclusive)
+    objective = type(objective_of(METHODS[name](), task))
+    steps, forward = iter(range(10**6)), objective.forward
+
+    def stop(self, *arguments):
+        if next(steps) == stop_at:
+            raise KeyboardInterrupt
+        return forward(self, *arguments)
+
+    monkeypatch.setattr(objective, "forward", stop)
+    with pytest.raises(KeyboardInterrupt):
+        METHODS[name]().fit(task, {})
+    monkeypatch.undo()
+    assert (task.folder / "checkpoint.pt").exists()
+    resumed = METHODS[name]().fit(task, {})
+    assert next(steps) == stop_at + 1
+    assert resumed.history == whole.history
+    weights = [fit.classifier.state_dict() for fit in (whole, resumed)]
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+
+
 def test_equal_seeds_give_equal_weights_and_others_do_not():
     torch.manual_seed(99)  # the state of the global generator must not matter
     first = _train()
@@ -95,6 +123,15 @@ def test_training_leaves_the_global_generator_alone():
     torch.manual_seed(5)
     train(network, CrossEntropy(lambda rows: labels[rows]), inputs, inputs, labels, TrainingSettings(epochs=1), seed=0)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_keeping_the_last_network_leaves_the_global_generator_alone(tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fit = METHODS["noisy"]().fit(make_task(tmp_path, keep_last=True), {})
+    assert torch.equal(torch.rand(3), expected)
+    assert fit.last is not None
 
 
 def test_the_best_epoch_on_dev_is_kept_and_patience_stops():

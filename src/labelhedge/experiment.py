@@ -101,7 +101,8 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
     Raises
     ------
     RecipeError
-        When a method needs a graph or a clean set that the corpus lacks, or dev or test has no positive.
+        When a method needs a graph or a clean set that the corpus lacks, there is no method to compare, or dev or test
+        has no positive.
     CorpusError
         When dev or test has no verified labels, or `upper-bound` is asked for and hidden labels are not known.
     """
@@ -123,6 +124,8 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
         }
         recipe = recipe.model_copy(update={"methods": order_methods(possible)})
     assert recipe.methods is not None
+    if all(method.auxiliary for method in recipe.methods.values()):
+        raise RecipeError(f"methods: {', '.join(recipe.methods)} only serve others: name one to compare, such as noisy")
     for name, method in recipe.methods.items():
         if missing := method.missing_packages():
             raise RecipeError(

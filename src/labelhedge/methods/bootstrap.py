@@ -14,11 +14,14 @@ from labelhedge.training import Fit, Objective, SampleNumbers, Task, cross_entro
 
 
 class Bootstrap(Method):
-    """Train on λ y + (1 - λ) s', s' the current model's prediction, through which no gradient flows.
+    """Train on λ y + (1 - λ) s', s' the current model's prediction, rounded to 0 and 1 where it is ``hard``.
 
-    ``hard``: s' is rounded to 0 and 1. ``weight`` is λ; the default is the paper's 0.95, hard 0.8.
+    ``weight`` is λ; the default is that of Reed et al., 0.95, hard 0.8. The gradient flows through a soft s' too, which
+    makes this an entropy penalty, as they say. Held fixed, s' would change nothing: the gradient λ y + (1 - λ) s' - s'
+    is λ times that of y, and Adam undoes the factor.
     Generalised from one label a sample to many: s' is a sigmoid per label instead of a softmax, and the hard variant
-    rounds each label instead of taking the largest; where labels exclude each other it is as in the paper.
+    rounds each label instead of taking the largest; where labels exclude each other it is as in the paper, and a sample
+    without a label costs nothing.
     """
 
     name: ClassVar[str] = "bootstrap"
@@ -39,8 +42,11 @@ class _Bootstrapped(Objective):
         self.labels, self.exclusive, self.weight, self.hard = task.train.labels, task.exclusive, weight, hard
 
     def loss(self, logits: Tensor, samples: SampleNumbers) -> Tensor:
-        own = soften(logits.detach(), exclusive=self.exclusive)  # (B, L)
+        own = soften(logits, exclusive=self.exclusive)  # (B, L)
         if self.hard:
             own = (own == own.amax(1, keepdim=True) if self.exclusive else own > 0.5).float()
         observed = on_device(self.labels[samples].toarray(), logits)
-        return cross_entropy(logits, pseudo_labels(observed, own, self.weight), exclusive=self.exclusive)
+        targets = pseudo_labels(observed, own, self.weight)
+        if self.exclusive:
+            targets = targets * observed.sum(1, keepdim=True)
+        return cross_entropy(logits, targets, exclusive=self.exclusive)

@@ -30,7 +30,7 @@ class CrossNoisy(Method):
 
 
 def cross_fit(task: Task, labels: LabelSets, rows: npt.NDArray[np.int64], folds: int) -> Fit:
-    """Train a network per fold of the rows; a sample is predicted by those that have not been trained on it.
+    """Train a network per fold of the rows; a sample is predicted by those that have not been trained on its image.
 
     Parameters
     ----------
@@ -48,19 +48,20 @@ def cross_fit(task: Task, labels: LabelSets, rows: npt.NDArray[np.int64], folds:
     Raises
     ------
     LabelhedgeError
-        When there are fewer than two rows per fold.
+        When there are fewer than two different images per fold.
     """
-    if len(rows) < 2 * folds:
-        raise LabelhedgeError(f"{folds} folds need at least {2 * folds} samples, found {len(rows)}")
-    fold = _assign(task, rows, folds)
+    images = _images(task)
+    distinct = len(np.unique(images[rows]))
+    if distinct < 2 * folds:
+        raise LabelhedgeError(f"{folds} folds need at least {2 * folds} different images, found {distinct}")
+    fold = _assign(task, images[rows], folds)
 
     def train_without(number: int) -> Fit:
         return task.once(f"fold-{number}", lambda part: part.train_model(labels, rows=rows[fold != number]))
 
     fits = [train_without(number) for number in range(folds)]
-    unseen = np.ones((folds, len(task.train)), bool)
-    for number in range(folds):
-        unseen[number, rows[fold != number]] = False
+    # Of an image, all copies have been seen, also those that are not among the rows.
+    unseen = np.stack([~np.isin(images, images[rows[fold != number]]) for number in range(folds)])
     logits = [fit.logits(task.train) for fit in fits]
     together = Fit(
         folder=task.folder,
@@ -79,9 +80,15 @@ def cross_fit(task: Task, labels: LabelSets, rows: npt.NDArray[np.int64], folds:
     return together
 
 
-def _assign(task: Task, rows: npt.NDArray[np.int64], folds: int) -> npt.NDArray[np.int64]:
-    """The fold (n,) of each row; folds are of equal size up to copies of images."""
-    digests = [task.train.view.digests[row] for row in rows]
-    distinct = {identity: number for number, identity in enumerate(dict.fromkeys(digests))}
-    order = np.random.default_rng(derive_seed(task.seed, "folds")).permutation(len(distinct))
-    return np.array([order[distinct[identity]] % folds for identity in digests])
+def _images(task: Task) -> npt.NDArray[np.int64]:
+    """A number (N,) for the image of each training sample; copies have the same."""
+    digests = task.train.view.digests
+    numbers = {identity: number for number, identity in enumerate(dict.fromkeys(digests))}
+    return np.array([numbers[identity] for identity in digests])
+
+
+def _assign(task: Task, images: npt.NDArray[np.int64], folds: int) -> npt.NDArray[np.int64]:
+    """The fold (n,) of each row, given its image; folds are of equal size up to copies of images."""
+    _, distinct = np.unique(images, return_inverse=True)
+    order = np.random.default_rng(derive_seed(task.seed, "folds")).permutation(distinct.max() + 1)
+    return np.asarray(order[distinct] % folds)

@@ -49,8 +49,8 @@ def generalised_cross_entropy(logits: Tensor, observed: Tensor, q: float, *, exc
     An unlabelled sample of exclusive labels costs nothing.
     """
     if exclusive:
-        costs = observed * (1 - (q * logits.log_softmax(1)).exp()) / q
+        costs = -observed * (q * logits.log_softmax(1)).expm1() / q
     else:
         log_probability = nn.functional.logsigmoid(torch.where(observed > 0.5, logits, -logits))
-        costs = (1 - (q * log_probability).exp()) / q
+        costs = -(q * log_probability).expm1() / q
     return costs.sum(1).mean()

@@ -13,7 +13,7 @@ from torch import Tensor
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Objective, SampleNumbers, Task, cross_entropy, on_device
 
-_LEAST = 1e-6
+_LEAST = 1e-20  # where a probability is clamped nothing is learned
 
 
 class GoldLossCorrection(Method):
@@ -62,11 +62,13 @@ class _Corrected(Objective):
 
     def _silver(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.exclusive:
-            predicted = (logits.softmax(1) @ self.corruption).clamp(_LEAST, 1)
+            predicted = (logits.softmax(1) @ self.corruption).clamp_min(_LEAST)
             return -(labels * predicted.log()).sum(1).mean()
-        p = logits.sigmoid()
-        predicted = (self.corruption[1] * p + self.corruption[0] * (1 - p)).clamp(_LEAST, 1 - _LEAST)
-        return -(labels * predicted.log() + (1 - labels) * (1 - predicted).log()).sum(1).mean()
+        no, yes = self.corruption[0], self.corruption[1]  # (L,) each
+        p, rest = logits.sigmoid(), (-logits).sigmoid()  # 1 - p, exact where p is near 1
+        present, absent = yes * p + no * rest, (1 - yes) * p + (1 - no) * rest
+        costs = labels * present.clamp_min(_LEAST).log() + (1 - labels) * absent.clamp_min(_LEAST).log()
+        return -costs.sum(1).mean()
 
 
 def corruption(truth: npt.NDArray[np.bool_], predicted: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

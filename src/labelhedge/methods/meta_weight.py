@@ -121,7 +121,8 @@ class MetaWeighted(Objective):
         return cost if self.exclusive else torch.cat([cost, observed[..., None]], -1)
 
     def _weights(self, features: Tensor, costs: Tensor) -> Tensor:
-        weights: Tensor = self.weigh(features).view_as(costs)
+        with torch.autocast(features.device.type, enabled=False):
+            weights: Tensor = self.weigh(features).view_as(costs)
         return weights
 
     def _clean_batch(self, network: nn.Module, like: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Objective, SampleNumbers, Task, cross_entropy, on_device
 
-_LEAST = 1e-6
+_LEAST = 1e-20  # where a probability is clamped nothing is learned
 
 
 class NoiseLayer(Method):
@@ -61,8 +61,7 @@ class SwitchedLabels(Objective):
             direct = cross_entropy(logits[known], observed[known], exclusive=self.exclusive)
             total = total + direct * known.float().mean()
         if not bool(known.all()):
-            switched = self.switch(logits[~known])
-            total = total + self._cost(switched, observed[~known]) * (~known).float().mean()
+            total = total + self._cost(logits[~known], observed[~known]) * (~known).float().mean()
         return total
 
     def switch(self, logits: Tensor) -> Tensor:
@@ -77,9 +76,10 @@ class SwitchedLabels(Objective):
         """Q, (L, L + 2); for exclusive labels its transpose P(observed | true), (L, L). Rows sum to one."""
         return self.parameter.softmax(1)
 
-    def _cost(self, switched: Tensor, observed: Tensor) -> Tensor:
-        switched = switched.clamp(_LEAST, 1 - _LEAST)
-        costs = observed * switched.log()
+    def _cost(self, logits: Tensor, observed: Tensor) -> Tensor:
+        costs = observed * self.switch(logits).clamp_min(_LEAST).log()
         if not self.exclusive:
-            costs = costs + (1 - observed) * (1 - switched).log()
+            count, matrix = logits.shape[1], self.matrix()
+            absent = (-logits).sigmoid() @ matrix[:, :count].T + matrix[:, count + 1]  # 1 - p̃, exact where p̃ is near 1
+            costs = costs + (1 - observed) * absent.clamp_min(_LEAST).log()
         return -costs.sum(1).mean()

@@ -24,7 +24,8 @@ class Reweight(Method):
     P(y = 0 | x) and P(y = 1 | x) among the training samples (their Theorem 3); ``quantile`` above 0 takes that quantile
     instead of the least, which a single odd sample cannot move. The paper is for one binary label: here it is applied
     per label; where labels exclude each other, with a transition matrix whose rows are the predictions at the sample
-    that is most surely of each label, inverted. A weight is capped at ``cap``. Trusted samples weigh 1.
+    that is most surely of each label (``quantile`` does not apply), inverted. A weight is capped at ``cap``. Trusted
+    samples weigh 1.
     """
 
     name: ClassVar[str] = "reweight"
@@ -59,14 +60,17 @@ class _Weighted(Objective):
             weights = exclusive_weights(observed, self.predicted[samples], self.transition)
         else:
             weights = importance_weights(observed, self.predicted[samples], *self.rates)
+        weights = np.minimum(weights, self.cap)
         weights[self.trusted[samples]] = 1
         costs = elementwise_cross_entropy(logits, on_device(observed, logits), exclusive=self.exclusive)
-        return (on_device(np.minimum(weights, self.cap), logits) * costs).sum(1).mean()
+        return (on_device(weights, logits) * costs).sum(1).mean()
 
 
 def noise_rates(predicted: Array, quantile: float = 0.0) -> tuple[Array, Array]:
     """ρ₊ and ρ₋ (L,) from P(y = 1 | x) (N, L): the least P(y = 0 | x) and P(y = 1 | x), or a low quantile of them."""
-    return np.quantile(1 - predicted, quantile, axis=0), np.quantile(predicted, quantile, axis=0)
+    columns = (predicted[:, label] for label in range(predicted.shape[1]))  # no second array of (N, L)
+    ends = np.array([np.quantile(column, [1 - quantile, quantile]) for column in columns])  # (L, 2)
+    return 1 - ends[:, 0], ends[:, 1]
 
 
 def importance_weights(observed: npt.NDArray[Any], predicted: Array, lost: Array, gained: Array) -> Array:

@@ -14,7 +14,10 @@ from labelhedge.training import Fit, Objective, SampleNumbers, Task, cross_entro
 
 
 class LabelSmoothing(Method):
-    """Train on λ y + (1 - λ) / L. ``weight`` is λ."""
+    """Train on λ y + (1 - λ) / L. ``weight`` is λ.
+
+    Where labels exclude each other, a sample without a label costs nothing.
+    """
 
     name: ClassVar[str] = "smooth"
     about: ClassVar[str] = "label smoothing (Szegedy et al. 2016)"
@@ -33,4 +36,7 @@ class _Smoothed(Objective):  # and not targets: smoothed labels tell nothing abo
 
     def loss(self, logits: Tensor, samples: SampleNumbers) -> Tensor:
         observed = on_device(self.labels[samples].toarray(), logits)
-        return cross_entropy(logits, smooth(observed, self.weight), exclusive=self.exclusive)
+        targets = smooth(observed, self.weight)
+        if self.exclusive:
+            targets = targets * observed.sum(1, keepdim=True)
+        return cross_entropy(logits, targets, exclusive=self.exclusive)

@@ -27,13 +27,16 @@ Targets = Callable[[SampleNumbers], npt.NDArray[Any]]
 class Objective(nn.Module, ABC):
     """A loss that training minimises.
 
-    Subclasses write `loss`, from logits to a scalar; one that needs more than the logits writes `forward`.
+    Subclasses write `loss`, from logits to a scalar; one that needs more than the logits writes `forward`. Where
+    training is in mixed precision, the network is computed in bfloat16 and the loss in float32: in bfloat16 a
+    probability of 0.999 is 1, and its complement has no logarithm.
     """
 
     def forward(self, network: nn.Module, batch: Tensor, samples: SampleNumbers) -> Tensor:
         """The loss of a prepared batch (B, ...) of training samples (B,)."""
         logits: Tensor = network(batch)
-        return self.loss(logits.float(), samples)
+        with torch.autocast(logits.device.type, enabled=False):
+            return self.loss(logits.float(), samples)
 
     @abstractmethod
     def loss(self, logits: Tensor, samples: SampleNumbers) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -214,7 +215,7 @@ class Task:
             history=outcome.history,
         )
         if outcome.last:
-            last = self.network.build(len(self.labels))
+            last = copy.deepcopy(network)
             last.load_state_dict(outcome.last)
             fit.last = self.classifier([last])
         if isinstance(objective, CrossEntropy) and objective.targets is targets:
