@@ -53,7 +53,7 @@ def finished(corpus_folder, tmp_path_factory):
         methods=METHODS_HERE,
         seeds=1,
         network={"kind": "alexnet-bn", "image_size": 32, "width": 0.05},
-        training={"epochs": 3, "batch_size": 8, "keep_last": True},
+        training={"epochs": 2, "batch_size": 16, "keep_last": True},
     )
     return lh.run(recipe), out
 

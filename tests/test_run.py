@@ -17,7 +17,7 @@ from labelhedge.training import Fit, Predictor
 from labelhedge.training import task as task_module
 
 NETWORK = {"kind": "alexnet-bn", "image_size": 32, "width": 0.05}
-TRAINING = {"epochs": 2, "batch_size": 8}
+TRAINING = {"epochs": 2, "batch_size": 12}
 FOLDS = 2
 EVERY = {
     name: {"folds": FOLDS} if name.startswith("cross-") else None

@@ -81,8 +81,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights_bit_for_bit(tmp_path, st
     assert not checkpoint.exists()
 
 
-@pytest.mark.parametrize("stop_at", [1, 4, 5])
-@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize(("exclusive", "stop_at"), [(False, 1), (True, 4), (False, 5)])
 @pytest.mark.parametrize("name", ["noise-layer", "elr", "meta-weight"])
 def test_an_objective_with_a_state_goes_on_bit_for_bit_too(name, exclusive, stop_at, tmp_path, monkeypatch):
     """Parameters of its own, a memory of predictions, an optimizer inside: all are in the checkpoint."""

@@ -18,6 +18,7 @@ class Cleanlab(Method):
     cleanlab is given held-out probabilities of `cross-noisy`. Trusted samples are never dropped. With many labels a
     sample, cleanlab judges each label's two-way decision, and a sample is dropped for any issue, as in its
     `multilabel_classification.filter`. Of labels that all samples have, or none, nothing can be said.
+    Where labels exclude each other, cleanlab needs the probabilities (N, L) of the labelled samples in memory.
     """
 
     name: ClassVar[str] = "cleanlab"
