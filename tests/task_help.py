@@ -51,7 +51,8 @@ def make_task(
     observed = corrupt(draw, truth, exclusive) if observed is None else observed
     trusted = np.arange(count) % 5 < 2 if trusted is None else trusted
     digests = [f"train {number}".encode() for number in range(count)] if digests is None else digests
-    view = TrainingView(digests, csr_array(observed), trusted, csr_array(truth & trusted[:, None]))
+    known = csr_array(truth & trusted[:, None])
+    view = TrainingView(digests, csr_array(observed), trusted, known, texts=[""] * count)
     dev_digests = [f"dev {number}".encode() for number in range(20)]
     dev = EvaluationView(dev_digests, csr_array(dev_truth), csr_array(corrupt(draw, dev_truth, exclusive)))
     return Task(

@@ -164,7 +164,7 @@ def test_a_teacher_that_lowers_the_risk_and_spoils_the_ranking_is_moved_to_the_b
     weight, remarks = check_teacher(task, soft, noisy, 0.3)
     assert maps[weight] == max(maps.values())
     assert len(remarks) == 1
-    assert "rank worse than the noisy labels' model alone" in remarks[0]
+    assert "do worse than the noisy labels' model alone" in remarks[0]
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -99,7 +99,7 @@ def test_the_methods_are_listed_in_the_order_of_table_4_then_later_rivals():
     table = ["clean", "noisy", "bootstrap", "smooth", "finetune", "noise-layer", "reweight", "distill", "guided"]
     later = ["glc", "meta-weight", "elr", "gce", "cleanlab"]
     compared = [name for name, method in METHODS.items() if not method.auxiliary]
-    assert compared == [*table, "ensemble", *later, "upper-bound"]
+    assert compared == [*table, "ensemble", *later, "hedge", "upper-bound"]
     assert [name for name, method in METHODS.items() if method.sees_truth] == ["upper-bound"]
     assert all(name == method.name and method.about for name, method in METHODS.items())
 
@@ -107,15 +107,22 @@ def test_the_methods_are_listed_in_the_order_of_table_4_then_later_rivals():
 def test_all_is_every_method_that_is_compared_and_whose_packages_are_there(monkeypatch):
     compared = {name for name, method in METHODS.items() if not method.auxiliary}
     monkeypatch.setattr(METHODS["cleanlab"], "packages", ())
-    recipe = lh.Recipe(corpus="clipart", methods="all")
-    assert set(recipe.methods) == compared | {"silver", "cross-noisy"}  # which some of them need
+    corpus, recipe = lh.Corpus.open("clipart"), lh.Recipe(corpus="clipart", methods="all")
+    assert set(resolve(recipe, corpus).methods) == compared | {"silver", "cross-noisy"}  # which some of them need
     monkeypatch.setattr(METHODS["cleanlab"], "packages", ("a_package_that_nobody_has",))
-    assert set(lh.Recipe(corpus="clipart", methods="all").methods) == compared - {"cleanlab"} | {"silver"}
+    assert set(resolve(recipe, corpus).methods) == compared - {"cleanlab"} | {"silver"}
+
+
+def test_all_leaves_out_what_the_corpus_does_not_allow(make_corpus, tmp_path):
+    folder = make_corpus(tmp_path / "bare", columns={"trusted": [False] * 20}, files={"graph.nt": None})
+    resolved = resolve(lh.Recipe(corpus=str(folder), methods="all"), lh.Corpus.open(folder))
+    assert {"noisy", "elr", "gce", "bootstrap", "smooth", "reweight", "upper-bound"} <= set(resolved.methods)
+    assert not {"clean", "distill", "guided", "glc", "hedge", "ensemble", "meta-weight"} & set(resolved.methods)
 
 
 def test_no_methods_named_are_the_usual_ones_and_no_auxiliary_one_is_among_them():
     usual = [name for name, method in METHODS.items() if method.by_default]
-    assert usual == ["clean", "noisy", "distill", "guided", "ensemble", "upper-bound"]
+    assert usual == ["clean", "noisy", "distill", "guided", "ensemble", "hedge", "upper-bound"]
     resolved = resolve(lh.Recipe(corpus="clipart"), lh.Corpus.open("clipart"))
     assert list(resolved.methods) == usual
     assert not any(METHODS[name].auxiliary for name in usual)

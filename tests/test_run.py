@@ -20,7 +20,7 @@ NETWORK = {"kind": "alexnet-bn", "image_size": 32, "width": 0.05}
 TRAINING = {"epochs": 2, "batch_size": 12}
 FOLDS = 2
 EVERY = {
-    name: {"folds": FOLDS} if name.startswith("cross-") else None
+    name: {"folds": FOLDS} if "folds" in method.model_fields else None
     for name, method in METHODS.items()
     if not method.missing_packages()
 }
@@ -202,7 +202,7 @@ def test_a_stopped_run_goes_on_to_the_same_results_and_trains_nothing_twice(
     original = task_module.train
 
     def watch(*arguments, checkpoint, **options):
-        place = "/".join([method_of(checkpoint.parent), *re.findall(r"fold-\d", str(checkpoint))])
+        place = "/".join([method_of(checkpoint.parent), *re.findall(r"(?:fold|teacher|second)-\d", str(checkpoint))])
         if place in stops:
             stops.remove(place)
             raise KeyboardInterrupt
@@ -216,7 +216,8 @@ def test_a_stopped_run_goes_on_to_the_same_results_and_trains_nothing_twice(
             lh.run(settings)
         assert not (tmp_path / "run" / "results.json").exists()
     resumed = lh.run(settings)
-    folds = {f"cross-{name}/fold-{number}" for name in ("clean", "noisy") for number in range(FOLDS)}
+    parts = ("cross-noisy/fold", "hedge/teacher", "hedge/second")
+    folds = {f"{part}-{number}" for part in parts for number in range(FOLDS)}
     expected = sorted(set(EVERY) - {"ensemble", "cross-noisy"} | folds)
     assert sorted(trained) == expected  # each once: what others need too
     assert without_seconds(resumed) == [result for result in without_seconds(results) if result["seed"] == 0]
@@ -260,7 +261,7 @@ def test_what_the_corpus_lacks_is_left_out_or_said_before_anything_is_trained(ma
     column = pa.array(keep, table["verified"].type)
     pq.write_table(table.set_column(table.column_names.index("verified"), "verified", column), part)
     results = lh.run(recipe(bare, tmp_path / "run", seeds=1, methods=None))
-    assert results.methods == ["clean", "noisy", "distill", "ensemble"]
+    assert results.methods == ["clean", "noisy", "distill", "ensemble", "hedge"]
     with pytest.raises(lh.RecipeError, match=r"methods.guided .*graph.nt"):
         lh.run(recipe(bare, tmp_path / "other", methods=["guided"]))
     with pytest.raises(lh.RecipeError, match="silver, cross-noisy only serve others: name one"):

@@ -113,17 +113,18 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
             )
     trusted = int(corpus.samples.trusted.sum())
     every_label_known = bool(corpus.samples.checked[corpus.rows("train")].all())
-    if recipe.methods is None:
+    if not isinstance(recipe.methods, dict):
+        everything = recipe.methods == "all"
         possible = {
             name: method()
             for name, method in METHODS.items()
-            if method.by_default
+            if (not method.auxiliary and not method.missing_packages() if everything else method.by_default)
             and (corpus.graph_path or not method.needs_graph)
             and (every_label_known or not method.sees_truth)
             and (trusted > 1 or not any(METHODS[need].needs_clean_set for need in (name, *method().needs)))
         }
         recipe = recipe.model_copy(update={"methods": order_methods(possible)})
-    assert recipe.methods is not None
+    assert isinstance(recipe.methods, dict)
     if all(method.auxiliary for method in recipe.methods.values()):
         raise RecipeError(f"methods: {', '.join(recipe.methods)} only serve others: name one to compare, such as noisy")
     for name, method in recipe.methods.items():
@@ -168,7 +169,7 @@ class Experiment:
 
     def run(self) -> Results:
         """Train what is missing, measure, and write the run's folder."""
-        assert self.recipe.methods is not None
+        assert isinstance(self.recipe.methods, dict)
         results = Results(
             corpus={"name": self.corpus.name, "hash": self.corpus.hash},
             recipe=self.recipe.model_dump(mode="json"),

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -44,7 +44,7 @@ class Recipe(BaseModel):
     ----------
     corpus : folder, or the name of an embedded corpus
     methods : list of names, or mapping of name to settings; None takes the usual ones that the corpus allows
-        ``"all"`` takes every method whose packages are installed.
+        ``"all"`` takes every method that the corpus allows and whose packages are installed.
         A mapping may also name a variant: ``{"half": {"method": "distill", "weight": 0.5}}``.
     seeds : a count (3 means 0, 1, 2), or a list
     network, training : settings
@@ -65,7 +65,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     corpus: Annotated[str, Field(min_length=1)]
-    methods: dict[str, SerializeAsAny[Method]] | None = None
+    methods: dict[str, SerializeAsAny[Method]] | Literal["all"] | None = None
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0, 1, 2]
     network: NetworkSettings = FrozenSettings()
     training: TrainingSettings = TrainingSettings()
@@ -124,9 +124,7 @@ class Recipe(BaseModel):
     @field_validator("methods", mode="before")
     @classmethod
     def _build_methods(cls, value: Any) -> Any:
-        if value == "all":
-            value = [name for name, method in METHODS.items() if not method.auxiliary and not method.missing_packages()]
-        if isinstance(value, str):
+        if isinstance(value, str) and value != "all":
             value = [name.strip() for name in value.split(",")]
         if isinstance(value, list | tuple):
             value = dict.fromkeys(value)
@@ -138,7 +136,7 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Recipe:
-        if self.methods is not None:
+        if isinstance(self.methods, dict):
             object.__setattr__(self, "methods", order_methods(self.methods))
         fitting = {
             name: value
@@ -149,9 +147,9 @@ class Recipe(BaseModel):
         return self
 
     @field_serializer("methods")
-    def _dump_methods(self, methods: dict[str, Method] | None) -> Any:
-        if methods is None:
-            return None
+    def _dump_methods(self, methods: dict[str, Method] | Literal["all"] | None) -> Any:
+        if not isinstance(methods, dict):
+            return methods
         return {name: {"method": method.name, **method.model_dump(mode="json")} for name, method in methods.items()}
 
 

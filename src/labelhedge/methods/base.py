@@ -107,7 +107,7 @@ class Weight(RootModel[float | str]):
             return heuristic_weight(fitted["noisy"].dev_map, fitted["clean"].dev_map)
         soft = soften(fitted["clean"].logits(task.dev))
         if self.root == "dev":
-            return best_weight(task.dev.truth, soft, fitted["noisy"].scores(task.dev))
+            return best_weight(task, soft, fitted["noisy"].scores(task.dev))
         truth = task.dev.truth.astype(np.float32)
         risk_observed = float(risk(task.dev.observed.astype(np.float32), truth))
         if risk_observed == 0:

@@ -18,8 +18,8 @@ _LEAST = 1e-4
 class EarlyLearning(Method):
     """Cross entropy plus ``strength`` · log(1 - ⟨p, t⟩), t a running mean of the sample's predictions p.
 
-    t ← ``momentum`` t + (1 - ``momentum``) p at each visit, no gradient through it (their Eqs. 6 and 9; the defaults
-    are theirs for CIFAR-10). Generalised to many labels a sample: each label is a decision between two classes,
+    t ← ``momentum`` t + (1 - ``momentum``) p at each visit, no gradient through it (the defaults are
+    theirs for CIFAR-10). Generalised to many labels a sample: each label is a decision between two classes,
     ⟨p, t⟩ = p t + (1 - p)(1 - t), and the terms are averaged over labels, so that the strength means the same.
     """
 

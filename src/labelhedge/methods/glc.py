@@ -19,8 +19,8 @@ _LEAST = 1e-20  # where a probability is clamped nothing is learned
 class GoldLossCorrection(Method):
     """Train on D_n with predictions passed through a corruption matrix Ĉ, and on D_c as usual.
 
-    Ĉ[i, j], the mean over trusted samples with true label i of the probability of j under a model trained on D_n alone
-    (their Eq. 1). Generalised to many labels a sample: a 2 x 2 matrix per label, so that
+    Ĉ[i, j], the mean over trusted samples with true label i of the probability of j under a model trained on D_n alone.
+    Generalised to many labels a sample: a 2 x 2 matrix per label, so that
     P(y_m = 1 | x) = Ĉ_m[1] p_m + Ĉ_m[0] (1 - p_m). A label that no trusted sample has, or that all have, is not
     corrected; where labels exclude each other the matrix is L x L as in the paper.
     """

@@ -27,7 +27,7 @@ from labelhedge.training import (
 class MetaWeightNet(Method):
     """Train on losses weighted by V(loss), V learned so that a step on the weighted loss lowers the loss on D_c.
 
-    At each step (their Eqs. 3 to 5): a virtual step of plain gradient descent with ``inner_learning_rate``; the loss of
+    At each step a virtual step of plain gradient descent with ``inner_learning_rate``; the loss of
     a batch of trusted samples after it, differentiated through that step, moves V (one hidden layer of ``hidden``, Adam
     with ``meta_learning_rate``); then the weights that the new V gives are used for the real step.
     Generalised to many labels a sample: every (sample, label) has a weight of its own, and V sees the label beside the

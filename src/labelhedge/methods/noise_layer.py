@@ -25,7 +25,7 @@ class NoiseLayer(Method):
     of trusted samples are known, so they reach the network directly.
 
     ``identity`` is the diagonal of Q at the start; ``decay`` is the weight of Q's trace in the loss, which keeps the
-    network from explaining the noise itself (section 3.2 of their paper).
+    network from explaining the noise itself (they keep Q diffuse so too).
     """
 
     name: ClassVar[str] = "noise-layer"

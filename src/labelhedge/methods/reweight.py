@@ -20,8 +20,8 @@ class Reweight(Method):
     """Train on observed labels weighted by β = P(y* = y | x) / P(y | x), estimated from Baseline-Noisy.
 
     With noise rates ρ₊ = P(y = 0 | y* = 1) and ρ₋ = P(y = 1 | y* = 0) of a label, an observed y weighs
-    β = (P(y | x) - ρ of the other value) / ((1 - ρ₊ - ρ₋) P(y | x)) (their Eq. 4), not below 0. The rates are the least
-    P(y = 0 | x) and P(y = 1 | x) among the training samples (their Theorem 3); ``quantile`` above 0 takes that quantile
+    β = (P(y | x) - ρ of the other value) / ((1 - ρ₊ - ρ₋) P(y | x)), not below 0. The rates are the least
+    P(y = 0 | x) and P(y = 1 | x) among the training samples, as they propose; ``quantile`` above 0 takes that quantile
     instead of the least, which a single odd sample cannot move. The paper is for one binary label: here it is applied
     per label; where labels exclude each other, with a transition matrix whose rows are the predictions at the sample
     that is most surely of each label (``quantile`` does not apply), inverted. A weight is capped at ``cap``. Trusted

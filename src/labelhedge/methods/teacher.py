@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from labelhedge.evaluation import mean_average_precision
+from labelhedge.evaluation import accuracy, mean_average_precision
 from labelhedge.labels import optimal_weight, pseudo_labels, risk
 from labelhedge.training import Task
 
@@ -59,19 +59,23 @@ def check_teacher(
         )
         weight = better
 
-    alone = float(mean_average_precision(truth, noisy))
-    mixed = float(mean_average_precision(truth, pseudo_labels(noisy, soft, weight)))
+    measure = accuracy if task.exclusive else mean_average_precision
+    alone, mixed = float(measure(truth, noisy)), float(measure(truth, pseudo_labels(noisy, soft, weight)))
     if mixed < alone:
-        better = best_weight(truth, soft, noisy)
+        better = best_weight(task, soft, noisy)
         remarks.append(
-            f"on dev the teacher's predictions mixed in with λ = {weight:.2f} rank worse than the noisy labels' model "
-            f"alone (mAP {100 * mixed:.1f} against {100 * alone:.1f}): λ was moved to {better:.2f}"
+            f"on dev the teacher's predictions mixed in with λ = {weight:.2f} do worse than the noisy labels' model "
+            f"alone ({100 * mixed:.1f} against {100 * alone:.1f}): λ was moved to {better:.2f}"
         )
         weight = better
     return Checked(weight, remarks)
 
 
-def best_weight(truth: npt.NDArray[np.bool_], soft: npt.NDArray[np.floating], noisy: npt.NDArray[np.floating]) -> float:
-    """The λ of `GRID` at which λ noisy + (1-λ) soft ranks best: predictions of Baseline-Noisy and of the teacher."""
-    maps = [float(mean_average_precision(truth, pseudo_labels(noisy, soft, weight))) for weight in GRID]
-    return GRID[int(np.argmax(maps))]
+def best_weight(task: Task, soft: npt.NDArray[np.floating], noisy: npt.NDArray[np.floating]) -> float:
+    """The λ of `GRID` at which λ noisy + (1-λ) soft does best on dev: predictions of Baseline-Noisy and the teacher.
+
+    By mAP, or by accuracy where labels exclude each other; of equals the one that trusts the teacher least.
+    """
+    measure = accuracy if task.exclusive else mean_average_precision
+    scores = [float(measure(task.dev.truth, pseudo_labels(noisy, soft, weight))) for weight in GRID]
+    return max(zip(scores, GRID, strict=True))[1]
