@@ -469,7 +469,7 @@ def test_the_gradient_of_gce_is_that_of_cross_entropy_weighted_by_the_probabilit
     plain = gradient(objective_of(METHODS["noisy"](), task), logits)
     p = torch.tensor(probabilities(logits, exclusive))
     believed = (p * labels).sum(1, keepdim=True) if exclusive else torch.where(labels > 0, p, 1 - p)
-    found = gradient(objective_of(METHODS["gce"](), task), logits)
+    found = gradient(objective_of(METHODS["gce"](q=0.7), task), logits)
     assert torch.allclose(found, believed**0.7 * plain, atol=1e-6)
 
 
