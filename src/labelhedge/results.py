@@ -74,6 +74,11 @@ class Summary(NamedTuple):
     last_map: float | None = None
     last_accuracy: float | None = None
 
+    @property
+    def score(self) -> tuple[float, float | None]:
+        """Mean and deviation of what methods are compared by: accuracy where labels exclude each other, else mAP."""
+        return (self.mean, self.std) if self.accuracy is None else (self.accuracy, self.accuracy_std)
+
 
 class Results(BaseModel):
     """All results of a run.

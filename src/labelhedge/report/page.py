@@ -83,8 +83,8 @@ def write_report(run: Path, corpus: Corpus) -> Path:
 
 def _scale(summaries: Sequence[Summary]) -> tuple[float, float]:
     """Ends of the axis of the table's dots, in percent: round numbers around all values."""
-    low = min(100 * (row.mean - (row.std or 0)) for row in summaries)
-    high = max(100 * (row.mean + (row.std or 0)) for row in summaries)
+    low = min(100 * (mean - (std or 0)) for mean, std in (row.score for row in summaries))
+    high = max(100 * (mean + (std or 0)) for mean, std in (row.score for row in summaries))
     high = min(100.0, 5 * (high // 5 + 1))
     return max(0.0, min(5 * (low // 5), high - 5)), high
 
