@@ -39,6 +39,7 @@ METHODS = {
     "gce": None,
     "cleanlab": None,
     "hedge": None,
+    "hedge-no-text": {"method": "hedge", "text": False},
     "upper-bound": None,
 }
 
