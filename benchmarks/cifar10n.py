@@ -33,7 +33,7 @@ METHODS = {
     "finetune": None,
     "noise-layer": None,
     "reweight": None,
-    "distill": None,
+    "distill": {"check": False},
     "ensemble": None,
     "glc": None,
     "meta-weight": None,

@@ -7,6 +7,7 @@ RESULT_PLACEHOLDER
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,12 @@ METHODS = {
     "finetune": None,
     "noise-layer": None,
     "reweight": None,
-    "distill": None,
-    "distill-mirrored": {"method": "distill", "weight": "mirrored"},
-    "distill-risk": {"method": "distill", "weight": "risk"},
-    "distill-dev": {"method": "distill", "weight": "dev"},
-    "guided": None,
-    "guided-0.1": {"method": "guided", "beta": 0.1},
+    "distill": {"check": False},
+    "distill-mirrored": {"method": "distill", "weight": "mirrored", "check": False},
+    "distill-risk": {"method": "distill", "weight": "risk", "check": False},
+    "distill-dev": {"method": "distill", "weight": "dev", "check": False},
+    "guided": {"check": False},
+    "guided-dev": {"method": "guided", "beta": "dev", "check": False},
     "ensemble": None,
     "glc": None,
     "meta-weight": None,
@@ -46,8 +47,10 @@ METHODS = {
 
 def resplit(corpus: lh.Corpus, seed: int, folder: Path, share: float = 0.2) -> Path:
     """Write the corpus with another split and another clean set, a share of the training images."""
-    if folder.exists():
+    if (folder / "corpus.json").exists():
         return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     table = pa.concat_tables([pq.read_table(path) for path, _ in corpus.images.parts])
     verified = table["verified"].to_pylist()
     split = stratified_split(verified, {"train": 6, "test": 3, "dev": 1}, seed=seed, groups=table["group"].to_pylist())

@@ -115,8 +115,8 @@ def sensitivity(name: str) -> Path:
         axes.set_title(title, fontsize=9)
     axes = all_axes[3]
     shares = (1, 5, 10, 20)
-    colours = {"noisy": "#1f2937", "clean": "#9ca3af", "distill-unchecked": "#93c5fd", "distill": "#2563eb"}
-    for method, colour in {**colours, "hedge": "#c2410c"}.items():
+    colours = {"noisy": "#1f2937", "clean": "#9ca3af", "distill": "#93c5fd", "distill-checked": "#2563eb"}
+    for method, colour in {**colours, "hedge-no-text": "#f59e0b", "hedge": "#c2410c"}.items():
         scores = [[100 * r.score for r in load(name, f"share-{share}").of(method)] for share in shares]
         means, spreads = [fmean(each) for each in scores], [stdev(each) for each in scores]
         axes.errorbar([f"{s}%" for s in shares], means, spreads, fmt="o-", color=colour, capsize=2, markersize=3)

@@ -25,11 +25,11 @@ SETTINGS = {
 CLEAN_SHARE = {
     "clean": None,
     "noisy": None,
-    "distill": None,
-    "distill-unchecked": {"method": "distill", "check": False},
-    "guided": None,
+    "distill": {"check": False},
+    "distill-checked": {"method": "distill"},
     "ensemble": None,
     "hedge": None,
+    "hedge-no-text": {"method": "hedge", "text": False},
     "upper-bound": None,
 }
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -55,10 +56,11 @@ def main(benchmark: Benchmark, doc: str | None) -> None:
     parser.add_argument("--preset", choices=sorted(benchmark.presets), default="cpu")
     parser.add_argument("--seeds", help="such as 100,101; default: those of the preset")
     parser.add_argument("--variants", help=f"of {', '.join(benchmark.variants)}; default: all")
-    parser.add_argument("--methods", help="only these, and what they need; default: all")
+    parser.add_argument("--methods", help="only these, and what they need; a later run of all takes them over")
     parser.add_argument("--jobs", type=int, help="runs at once; default: that of the preset")
     parser.add_argument("--out", type=Path, default=Path("runs") / f"benchmark-{benchmark.name}")
     parser.add_argument("--collect", action="store_true", help="run nothing, gather what is finished")
+    parser.add_argument("--publish", action="store_true", help="also write the JSON file to docs/results")
     options = parser.parse_args()
     preset = benchmark.presets[options.preset]
     seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else list(preset.seeds)
@@ -68,6 +70,8 @@ def main(benchmark: Benchmark, doc: str | None) -> None:
     if not options.collect:
         _run_all(benchmark, options.preset, variants, seeds, methods, out, options.jobs or preset.jobs)
     path = collect(benchmark, options.preset, out)
+    if options.publish:
+        path = shutil.copy(path, DOCS / path.name)
     print(f"results: {path}")
 
 
@@ -78,7 +82,8 @@ def run_one(benchmark: Benchmark, preset_name: str, variant: str, seed: int, met
     preset = benchmark.presets[preset_name]
     folder = out / f"{variant}-{seed}"
     corpus = benchmark.corpus(variant, seed, preset, folder / "corpus")
-    chosen = {name: benchmark.variants[variant][name] for name in methods or benchmark.variants[variant]}
+    compared = benchmark.variants[variant]
+    chosen = {name: compared[name] for name in methods or compared if name in compared}
     recipe = lh.Recipe(
         corpus=str(corpus),
         methods=chosen,
@@ -97,11 +102,10 @@ def collect(benchmark: Benchmark, preset: str, out: Path) -> Path:
     """Gather finished runs into `<name>-<preset>.json`, and print their tables."""
     from rich.console import Console
 
-    from labelhedge.experiment import environment
     from labelhedge.results import Results
 
     content: dict[str, Any] = {"benchmark": benchmark.name, "about": benchmark.about, "preset": preset}
-    content["environment"] = environment()
+    content["environments"] = []
     content["variants"] = {}
     for variant in benchmark.variants:
         together: Results | None = None
@@ -109,7 +113,12 @@ def collect(benchmark: Benchmark, preset: str, out: Path) -> Path:
             found = Results.load(path.parent)
             recipe = {**found.recipe, "corpus": benchmark.name, "out": None, "seeds": []}
             together = together or Results(corpus={"name": f"{benchmark.name}, {variant}", "hash": ""}, recipe=recipe)
+            if recipe != together.recipe:
+                raise SystemExit(f"{path.parent} was run with another recipe than the runs before it: run it again")
             together.results += found.results
+            machine = json.loads((path.parent / "environment.json").read_text())
+            if machine not in content["environments"]:
+                content["environments"].append(machine)
         if together is None:
             continue
         Console(width=120).print(together.table())

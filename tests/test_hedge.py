@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import labelhedge as lh
-from labelhedge.methods.posterior import clean_set_bias, estimate_noise, fit_posterior, pair_features
+from labelhedge.methods.posterior import calibrate, estimate_noise, examine_clean_set, fit_posterior, pair_features
 from labelhedge.methods.words import WordModel, WordVectors
-from labelhedge.training import Fit
+from labelhedge.training import Fit, Task
 
 NETWORK = {"kind": "alexnet-bn", "image_size": 32, "width": 0.05}
 TRAINING = {"epochs": 2, "batch_size": 8}
@@ -99,22 +99,71 @@ def test_the_posterior_learns_what_a_wrong_label_stands_for():
     assert one == pytest.approx(share, abs=0.05)
 
 
+def noisy_data(seed, count=1500, wrong_share=0.5, sure=3.0):
+    """Truth, observed labels and a teacher's logits of exclusive-looking data."""
+    draw = np.random.default_rng(seed)
+    truth = np.eye(4, dtype=bool)[draw.integers(0, 4, count)]
+    wrong = draw.random(count) < wrong_share
+    observed = np.where(wrong[:, None], np.roll(truth, 1, 1), truth)
+    return draw, truth, wrong, observed, sure * truth + draw.normal(0, 2, truth.shape)
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10**6))
-def test_a_random_clean_set_is_taken_for_one_and_a_right_only_one_is_not(seed):
-    draw = np.random.default_rng(seed)
-    truth = np.eye(4, dtype=bool)[draw.integers(0, 4, 1500)]
-    wrong = draw.random(1500) < 0.5
-    observed = np.where(wrong[:, None], np.roll(truth, 1, 1), truth)
-    logits = 3 * truth + draw.normal(0, 2, truth.shape)
+def test_a_random_clean_set_shows_the_noise_and_one_without_the_rejects_does_not(seed):
+    draw, truth, wrong, observed, logits = noisy_data(seed)
     representative = draw.random(1500) < 0.2
-    assert not clean_set_bias(logits, observed, representative).right_only
-    assert clean_set_bias(logits, observed, ~wrong & (draw.random(1500) < 0.4)).right_only
+    assert examine_clean_set(logits, observed, truth, representative).shows_noise
+    right_only = ~wrong & (draw.random(1500) < 0.4)
+    assert not examine_clean_set(logits, observed, truth, right_only).shows_noise
 
 
-def test_a_clean_set_without_labels_is_not_called_biased():
-    nothing = np.zeros((6, 2), bool)
-    assert clean_set_bias(np.zeros((6, 2)), nothing, np.arange(6) < 3) == (0.5, 1.0)
+@pytest.mark.parametrize("count", [12, 40, 90])
+def test_a_small_clean_set_without_errors_is_too_small_to_trust(count):
+    _, truth, wrong, observed, logits = noisy_data(5, sure=0.5)
+    few = np.zeros(1500, bool)
+    few[np.flatnonzero(~wrong)[:count]] = True
+    found = examine_clean_set(logits, observed, truth, few)
+    assert (found.wrong, found.labelled) == (0, count)
+    assert not found.shows_noise
+
+
+def test_data_without_noise_is_believed():
+    draw, truth, _, observed, logits = noisy_data(7, wrong_share=0.0)
+    assert examine_clean_set(logits, observed, truth, draw.random(1500) < 0.2).shows_noise
+
+
+def test_errors_that_are_visible_are_learned_from_though_the_clean_set_is_selected():
+    draw, truth, wrong, observed, logits = noisy_data(8)
+    mild = draw.random(1500) < np.where(wrong, 0.1, 0.3)
+    found = examine_clean_set(logits, observed, truth, mild)
+    assert found.area > 0.5
+    assert found.wrong > 20
+    assert found.shows_noise
+
+
+def test_a_clean_set_without_observed_labels_says_nothing_about_them():
+    _, truth, _, observed, logits = noisy_data(9)
+    untagged = np.arange(1500) < 300
+    observed[untagged] = False
+    found = examine_clean_set(logits, observed, truth, untagged)
+    assert found.fewer
+    assert not found.shows_noise
+    assert "few of the checked images" in str(found)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_calibration_finds_the_slope(exclusive):
+    draw = np.random.default_rng(4)
+    logits = draw.normal(0, 2, (20_000, 3))
+    if exclusive:
+        odds = np.exp(0.5 * logits) / np.exp(0.5 * logits).sum(1, keepdims=True)
+        truth = np.eye(3, dtype=bool)[(draw.random((20_000, 1)) > odds.cumsum(1)[:, :2]).sum(1)]
+    else:
+        truth = draw.random(logits.shape) < sigmoid(0.5 * logits - 1)
+    slope, offset = calibrate(logits, truth, exclusive=exclusive)
+    assert slope == pytest.approx(0.5, abs=0.03)
+    assert offset == pytest.approx(0 if exclusive else -1, abs=0.05)
 
 
 def test_noise_rates_are_recovered_from_a_calibrated_teacher():
@@ -158,6 +207,8 @@ def test_words_tell_labels_and_rare_words_nothing():
     assert logits[1, 1] > 0 > logits[1, 0]
     assert np.isfinite(model.logits(np.array([40, 41]))).all()
     assert WordVectors.of(["", ""]) is None
+    assert WordVectors.of(["1001", "2 a"]) is None
+    assert WordVectors.of(["図鑑", "図", "x"]).matrix.shape == (3, 1)  # a language without spaces
     assert WordVectors.of(["only", "once"]) is None
 
 
@@ -182,10 +233,24 @@ def rewrite(folder, change):
     pq.write_table(pa.Table.from_pylist(rows, table.schema), part)
 
 
-def test_pseudo_labels_are_verified_where_trusted_and_probabilities_elsewhere(corpus_folder, tmp_path):
+@pytest.fixture
+def kept(monkeypatch):
+    """The arrays that hedge keeps at work, by name: its targets."""
+    arrays = {}
+    original = Task.keep
+
+    def keep(self, name, values):
+        arrays[name] = original(self, name, values)(np.arange(len(self.train)))
+        return original(self, name, values)
+
+    monkeypatch.setattr(Task, "keep", keep)
+    return arrays
+
+
+def test_pseudo_labels_are_verified_where_trusted_and_probabilities_elsewhere(corpus_folder, tmp_path, kept):
     results = run(corpus_folder, tmp_path / "run")
     view = lh.Corpus.open(corpus_folder).training_view()
-    pseudo = fit_of(tmp_path / "run").pseudo_labels()
+    pseudo = kept["posterior"]
     assert np.array_equal(pseudo[view.trusted], view.verified.toarray()[view.trusted])
     others = pseudo[~view.trusted]
     assert ((others > 0) & (others < 1)).all()
@@ -193,21 +258,29 @@ def test_pseudo_labels_are_verified_where_trusted_and_probabilities_elsewhere(co
     assert results.of("hedge")[0].dev_map >= results.of("noisy")[0].dev_map  # or Baseline-Noisy would be returned
 
 
-def test_a_teacher_never_sees_the_verified_labels_of_its_fold(corpus_folder, tmp_path, make_corpus):
+def test_a_teacher_never_sees_the_verified_labels_of_its_fold_nor_are_they_targets_of_the_second(
+    corpus_folder, tmp_path, make_corpus, kept
+):
     run(corpus_folder, tmp_path / "run")
     view = lh.Corpus.open(corpus_folder).training_view()
-    fit = fit_of(tmp_path / "run")
-    first = np.load(next((fit.folder / "teacher-0").glob("logits-*.npy")))
-    second = np.load(fit.folder / "posterior-without-0.npy")
-    known = (second[view.trusted] == view.verified.toarray()[view.trusted]).all(1)
+    verified = view.verified.toarray()
+    first = teacher_logits(tmp_path / "run", 0)
+    without = kept["posterior-without-0"]
+    is_target = (without == verified).all(1) & view.trusted
+    fold = view.trusted & ~is_target
+    assert 0 < fold.sum() < view.trusted.sum()
+    assert ((without[fold] > 0) & (without[fold] < 1)).all()
     ids = [sample for sample, split in zip(*_ids(corpus_folder)) if split == "train"]
-    fold = {ids[row] for row in np.flatnonzero(view.trusted)[~known]}  # the trusted samples of fold 0
-    assert 0 < len(fold) < view.trusted.sum()
+    changed = {ids[row] for row in np.flatnonzero(fold)}
     other = make_corpus(tmp_path / "other", size=80, info={"text": ["title"]})
-    rewrite(other, lambda row: {**row, "verified": [0, 2]} if row["id"] in fold else row)
+    rewrite(other, lambda row: {**row, "verified": [0, 2]} if row["id"] in changed else row)
     run(other, tmp_path / "again")
-    again = np.load(next((fit_of(tmp_path / "again").folder / "teacher-0").glob("logits-*.npy")))
-    assert np.array_equal(first, again)
+    assert np.array_equal(first, teacher_logits(tmp_path / "again", 0))
+    assert not np.array_equal(teacher_logits(tmp_path / "run", 1), teacher_logits(tmp_path / "again", 1))
+
+
+def teacher_logits(out, number):
+    return np.load(next((fit_of(out).folder / f"teacher-{number}").glob("logits-*.npy")))
 
 
 def _ids(folder):
@@ -222,24 +295,50 @@ def test_a_clean_set_of_two_is_too_small_and_noisy_is_returned(tmp_path, make_co
     results = run(folder, tmp_path / "run")
     hedge, noisy = results.of("hedge")[0], results.of("noisy")[0]
     assert hedge.test_map == noisy.test_map
-    assert "3 trusted samples are too few" in hedge.remarks[0]
+    assert "3 checked images are too few" in hedge.remarks[0]
 
 
-def test_a_right_only_clean_set_is_noticed_and_said(tmp_path, make_corpus, monkeypatch):
-    folder = make_corpus(tmp_path / "right", size=80)
-    from labelhedge.methods import hedge as module
-    from labelhedge.methods.posterior import Bias
-
-    monkeypatch.setattr(module, "clean_set_bias", lambda *parts: Bias(0.9, 1e-9))
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_clean_set_without_the_rejects_is_noticed_and_said(exclusive, tmp_path, make_corpus, kept):
+    folder = exclusive_corpus(make_corpus, tmp_path) if exclusive else make_corpus(tmp_path / "right", size=80)
+    rewrite(folder, lambda row: {**row, "trusted": row["split"] == "train" and row["observed"] == row["verified"]})
     results = run(folder, tmp_path / "run")
-    assert "not a random part of the noisy data" in results.of("hedge")[0].remarks[0]
+    assert "does not show the noise" in results.of("hedge")[0].remarks[0]
     view = lh.Corpus.open(folder).training_view()
-    pseudo = np.asarray(fit_of(tmp_path / "run").pseudo_labels())
-    observed = view.observed.toarray().astype(float)
+    pseudo = kept["posterior"]
+    observed, rest = view.observed.toarray().astype(float), ~view.trusted
     assert np.array_equal(pseudo[view.trusted], view.verified.toarray()[view.trusted])
-    rest = ~view.trusted
-    assert (np.abs(pseudo[rest] - observed[rest]) <= 0.5).all()  # half the observed label
-    assert (pseudo[rest] != observed[rest]).all()
+    labelled = rest & observed.any(1)
+    assert (np.abs(pseudo[labelled] - observed[labelled]) <= 0.5).all()  # half the observed label
+    assert (pseudo[labelled] != observed[labelled]).any()
+
+
+def exclusive_corpus(make_corpus, tmp_path):
+    """One label an image, a third of them wrong, some samples unlabelled."""
+    true = [[row % 3] for row in range(80)]
+    observed = [[] if row % 11 == 5 else [(row + (row % 3 == 0)) % 3] for row in range(80)]
+    return make_corpus(
+        tmp_path / "one", size=80, columns={"verified": true, "observed": observed}, info={"exclusive": True}
+    )
+
+
+def test_exclusive_posteriors_sum_to_one_also_of_unlabelled_samples(tmp_path, make_corpus, kept):
+    folder = exclusive_corpus(make_corpus, tmp_path)
+    run(folder, tmp_path / "run")
+    assert np.allclose(kept["posterior"].sum(1), 1, atol=1e-4)
+
+
+def test_copies_of_one_checked_image_do_not_make_a_clean_set(tmp_path, make_corpus):
+    folder = make_corpus(tmp_path / "copies", size=80)
+    images = {}
+
+    def copy(row):
+        if row["trusted"]:
+            row["image"] = images.setdefault("first", row["image"])
+        return row
+
+    rewrite(folder, copy)
+    assert "1 checked images are too few" in run(folder, tmp_path / "run").of("hedge")[0].remarks[0]
 
 
 def test_a_student_that_does_not_beat_noisy_on_dev_is_not_returned(corpus_folder, tmp_path, monkeypatch):
@@ -257,19 +356,23 @@ def test_a_student_that_does_not_beat_noisy_on_dev_is_not_returned(corpus_folder
     results = run(corpus_folder, tmp_path / "run")
     assert results.of("hedge")[0].test_map == results.of("noisy")[0].test_map
     assert "Baseline-Noisy is what is returned" in results.of("hedge")[0].remarks[-1]
+    assert fit_of(tmp_path / "run").pseudo_labels() is None  # dev has rejected them
+    assert results.of("hedge")[0].best_epoch == results.of("noisy")[0].best_epoch
 
 
-def test_words_change_the_posterior_and_can_be_left_out(corpus_folder, tmp_path):
-    run(
-        corpus_folder,
-        tmp_path / "run",
-        methods={
-            "hedge": {"folds": 2, "rounds": 1},
-            "mute": {"method": "hedge", "text": False, "folds": 2, "rounds": 1},
-        },
-    )
-    one, other = (Fit.load(path) for path in sorted((tmp_path / "run" / "fits").glob("hedge-0-*")))
-    assert not np.array_equal(one.pseudo_labels(), other.pseudo_labels())
+def test_words_change_the_posterior_and_can_be_left_out(corpus_folder, tmp_path, kept):
+    run(corpus_folder, tmp_path / "run", methods={"hedge": {"folds": 2, "rounds": 1}})
+    told = kept["posterior"]
+    run(corpus_folder, tmp_path / "mute", methods={"hedge": {"folds": 2, "rounds": 1, "text": False}})
+    assert not np.array_equal(told, kept["posterior"])
+
+
+def test_a_changed_graph_trains_hedge_anew(tmp_path, make_corpus):
+    folder = make_corpus(tmp_path / "corpus", size=80)
+    run(folder, tmp_path / "run")
+    (folder / "graph.nt").write_text("")
+    run(folder, tmp_path / "run")
+    assert len(list((tmp_path / "run" / "fits").glob("hedge-0-*"))) == 2
 
 
 def test_a_column_of_words_that_is_not_there_is_said(tmp_path, make_corpus):

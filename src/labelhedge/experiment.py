@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
                 f"no label has a positive among the checked samples of {split}: there is nothing to measure"
             )
     trusted = int(corpus.samples.trusted.sum())
+    untrusted = len(corpus.rows("train")) - trusted
     every_label_known = bool(corpus.samples.checked[corpus.rows("train")].all())
     if not isinstance(recipe.methods, dict):
         everything = recipe.methods == "all"
@@ -121,6 +123,7 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
             if (not method.auxiliary and not method.missing_packages() if everything else method.by_default)
             and (corpus.graph_path or not method.needs_graph)
             and (every_label_known or not method.sees_truth)
+            and (untrusted > 1 or not method.needs_untrusted)
             and (trusted > 1 or not any(METHODS[need].needs_clean_set for need in (name, *method().needs)))
         }
         recipe = recipe.model_copy(update={"methods": order_methods(possible)})
@@ -136,6 +139,10 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
             raise RecipeError(f"methods.{name} needs label relations, but the corpus has no graph.nt: leave it out")
         if method.sees_truth:
             corpus.oracle_view()
+        if method.needs_untrusted and untrusted < 2:
+            raise RecipeError(
+                f"methods.{name} corrects noisy labels, but every training sample is trusted: leave it out"
+            )
         if method.needs_clean_set and trusted < 2:
             raise RecipeError(
                 f"methods.{name} needs a clean set, and {trusted} training samples are trusted: check some, fill in "
@@ -201,7 +208,7 @@ class Experiment:
             "labels": [label.model_dump() for label in self.corpus.labels],
             "exclusive": self.corpus.info.exclusive,
             "inputs": self.store.name,
-            "graph": _file_hash(self.corpus.graph_path) if method.needs_graph else None,
+            "graph": _file_hash(self.corpus.graph_path) if method.needs_graph or method.uses_graph else None,
             "needs": {need: fitted[need].folder.name for need in method.needs},
         }
         key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=6).hexdigest()
@@ -280,7 +287,7 @@ def _forget(folder: Path) -> None:
     """Remove the fits and results of an earlier run, and nothing else."""
     (folder / "results.json").unlink(missing_ok=True)
     for path in (folder / "fits").glob("*"):
-        if (path / "fit.json").exists() or (path / "checkpoint.pt").exists():
+        if re.fullmatch(r".+-\d+-[0-9a-f]{12}", path.name):
             shutil.rmtree(path)
 
 

@@ -25,8 +25,9 @@ class Method(BaseModel, ABC):
     """A way to train a classifier from noisy labels. Its fields are its settings.
 
     ``name`` is what a recipe calls it, ``about`` what the report says of it. Only where ``sees_truth`` is true does the
-    task hold the hidden labels; a method that says what it needs is not run on a corpus that lacks it. ``by_default``
-    methods are run where a recipe names none; ``auxiliary`` ones are trained for others and not compared.
+    task hold the hidden labels. A method that says what it needs is not run on a corpus that lacks it; one that
+    ``uses_graph`` does so where there is one. ``by_default`` methods are run where a recipe names none; ``auxiliary``
+    ones are trained for others and not compared.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +39,8 @@ class Method(BaseModel, ABC):
     packages: ClassVar[tuple[str, ...]] = ()
     sees_truth: ClassVar[bool] = False
     needs_graph: ClassVar[bool] = False
+    uses_graph: ClassVar[bool] = False
+    needs_untrusted: ClassVar[bool] = False
     needs_clean_set: ClassVar[bool] = False
 
     @property

@@ -12,7 +12,7 @@ from pydantic import Field
 from labelhedge.corpus.views import LabelSets
 from labelhedge.errors import LabelhedgeError
 from labelhedge.methods.base import Method
-from labelhedge.training import Fit, Task, derive_seed
+from labelhedge.training import Fit, Task, assign_folds, image_numbers
 
 
 class CrossNoisy(Method):
@@ -50,11 +50,11 @@ def cross_fit(task: Task, labels: LabelSets, rows: npt.NDArray[np.int64], folds:
     LabelhedgeError
         When there are fewer than two different images per fold.
     """
-    images = _images(task)
+    images = image_numbers(task.train.view.digests)
     distinct = len(np.unique(images[rows]))
     if distinct < 2 * folds:
         raise LabelhedgeError(f"{folds} folds need at least {2 * folds} different images, found {distinct}")
-    fold = _assign(task, images[rows], folds)
+    fold = assign_folds(images[rows], folds, task.seed)
 
     def train_without(number: int) -> Fit:
         return task.once(f"fold-{number}", lambda part: part.train_model(labels, rows=rows[fold != number]))
@@ -78,17 +78,3 @@ def cross_fit(task: Task, labels: LabelSets, rows: npt.NDArray[np.int64], folds:
 
     together.keep_held_out(held_out, len(task.train))
     return together
-
-
-def _images(task: Task) -> npt.NDArray[np.int64]:
-    """A number (N,) for the image of each training sample; copies have the same."""
-    digests = task.train.view.digests
-    numbers = {identity: number for number, identity in enumerate(dict.fromkeys(digests))}
-    return np.array([numbers[identity] for identity in digests])
-
-
-def _assign(task: Task, images: npt.NDArray[np.int64], folds: int) -> npt.NDArray[np.int64]:
-    """The fold (n,) of each row, given its image; folds are of equal size up to copies of images."""
-    _, distinct = np.unique(images, return_inverse=True)
-    order = np.random.default_rng(derive_seed(task.seed, "folds")).permutation(distinct.max() + 1)
-    return np.asarray(order[distinct] % folds)

@@ -20,7 +20,7 @@ class EarlyLearning(Method):
 
     t ← ``momentum`` t + (1 - ``momentum``) p at each visit, no gradient through it (the defaults are
     theirs for CIFAR-10). Generalised to many labels a sample: each label is a decision between two classes,
-    ⟨p, t⟩ = p t + (1 - p)(1 - t), and the terms are averaged over labels, so that the strength means the same.
+    ⟨p, t⟩ = p t + (1 - p)(1 - t), and the terms are summed over labels as those of the cross entropy are.
     """
 
     name: ClassVar[str] = "elr"
@@ -58,5 +58,5 @@ class Remembered(Objective):
         self.memory[rows] = t
         agreement = (p * t).sum(1) if self.exclusive else p * t + (1 - p) * (1 - t)
         observed = on_device(self.labels[samples].toarray(), logits)
-        penalty = (1 - agreement).log().mean()
+        penalty = (1 - agreement).log().sum() / len(samples)
         return cross_entropy(logits, observed, exclusive=self.exclusive) + self.strength * penalty

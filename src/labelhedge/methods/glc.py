@@ -28,6 +28,7 @@ class GoldLossCorrection(Method):
     name: ClassVar[str] = "glc"
     about: ClassVar[str] = "gold loss correction: noise measured on the checked images (Hendrycks et al. 2018)"
     needs_clean_set: ClassVar[bool] = True
+    needs_untrusted: ClassVar[bool] = True
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""hedge, our own: the pseudo label is the posterior P(y* | y, s, relations), learned on the clean set.
+"""hedge, our own: the pseudo label is the posterior P(y* | y, s, relations, words), learned on the clean set.
 
 The paper mixes observed and soft labels by one λ. Where the clean set has both observed and verified labels, how far
 each is to be believed can be learned, label by label and sample by sample, and a student trained on that.
@@ -7,8 +7,7 @@ each is to be believed can be learned, label by label and sample by sample, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,35 +15,51 @@ from pydantic import Field
 
 from labelhedge.methods.base import Method
 from labelhedge.methods.posterior import (
+    LIMIT,
     Posterior,
-    clean_set_bias,
+    calibrate,
     estimate_noise,
+    examine_clean_set,
     fit_posterior,
     pair_features,
 )
 from labelhedge.methods.words import WordModel, WordVectors
-from labelhedge.training import CrossEntropy, Fit, SampleNumbers, Targets, Task, derive_seed
+from labelhedge.training import (
+    CrossEntropy,
+    Fit,
+    SampleNumbers,
+    Targets,
+    Task,
+    assign_folds,
+    derive_seed,
+    image_numbers,
+)
 
 Soft = npt.NDArray[np.float32]
-_ENOUGH = 50_000  # samples for a test or a rate, so that no dense array of all is made
+View = Callable[[SampleNumbers], Soft]
+"""From sample numbers (B,) to logits (B, L)."""
+
+_ENOUGH = 50_000  # samples for a test or a rate
+_PAIRS = 5_000_000  # (sample, label) pairs for a regression
 
 
 class Hedge(Method):
-    """Train on P(y* | y, s, relations) for untrusted samples, on verified labels for trusted ones.
+    """Train on P(y* | y, s, relations, words) for untrusted samples, on verified labels for trusted ones.
 
     1. Cross-fitting: for each of ``folds`` parts of D a teacher is trained on the trusted samples outside it, and
        predicts it. So the scores s of trusted samples are as honest as those of all others.
     2. A logistic regression over all (sample, label) pairs of D_c, on the observed labels, s and the label graph, gives
        the posterior (:mod:`.posterior`). Where corpus.json names columns of words (``text``), a ridge regression from
        the words to the labels, cross-fitted too, is a further view. Words are needed in training only.
-    3. For ``rounds`` of 2, teachers are trained on the posterior, each without its fold and without its fold's verified
-       labels, and their predictions join the regression as a further view.
+    3. For ``rounds`` of 2, teachers are trained on the posterior, each without its fold, and their predictions join the
+       regression as a further view. No verified label of a fold is a target for the networks that predict it; it has
+       had a part in the other folds' teachers, whose scores the posterior was fitted on.
     4. The student, one network, is trained on the posterior.
 
-    All this rests on a *representative* clean set: a random part of the noisy data. If a test on the data
-    (:func:`.clean_set_bias`) says that it is not one, as where the images with wrong labels were thrown away, it tells
-    nothing about the noise: then noise rates are estimated by expectation maximisation from the teachers' predictions
-    on untrusted samples, and the pseudo label is half that posterior, half the observed label.
+    All this rests on a clean set that shows how labels err: a random part of the noisy data, checked. If the data says
+    that it does not (:func:`.examine_clean_set`), as where images with wrong labels were thrown away, noise rates are
+    estimated by expectation maximisation from the calibrated teachers' predictions on untrusted samples, and the pseudo
+    label is half that posterior, half the observed label.
     If the student does not beat Baseline-Noisy on dev, Baseline-Noisy is what is returned, with a remark.
     """
 
@@ -52,6 +67,7 @@ class Hedge(Method):
     about: ClassVar[str] = "our own: labels replaced by the posterior that the clean set teaches"
     by_default: ClassVar[bool] = True
     needs_clean_set: ClassVar[bool] = True
+    uses_graph: ClassVar[bool] = True
 
     folds: Annotated[int, Field(ge=2)] = 5
     rounds: Annotated[int, Field(ge=1, le=2)] = 2
@@ -65,91 +81,75 @@ class Hedge(Method):
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Cross-fit teachers, learn the posterior, train the student."""
         noisy = fitted["noisy"]
-        trusted = int(task.train.trusted.sum())
-        folds = min(self.folds, trusted // 2)
+        images = image_numbers(task.train.view.digests)
+        checked = len(np.unique(images[task.train.trusted]))
+        folds = min(self.folds, checked // 2)
         if folds < 2:
-            return _instead(noisy, task, f"{trusted} trusted samples are too few to learn from")
-        work = _Work(task, assign_folds(task, folds), self.text)
+            return _instead(noisy, task, [f"{checked} checked images are too few to learn from"])
+        work = _Work(task, images, assign_folds(images, folds, task.seed, task.train.trusted), self.text)
         teachers = [work.teacher(number) for number in range(folds)]
         some = work.some(np.arange(len(task.train)))
-        bias = clean_set_bias(work.own(teachers)(some), work.observed(some), task.train.trusted[some])
+        verified = task.train.verified[some].toarray().astype(bool)
+        clean_set = examine_clean_set(work.own(teachers)(some), work.observed(some), verified, task.train.trusted[some])
         remarks = []
-        if bias.right_only:
-            remarks.append(
-                f"the clean set's observed labels are believed more than those elsewhere (area {bias.area:.2f}, p = "
-                f"{bias.p_value:.0e}): it is not a random part of the noisy data, so the noise was estimated without it"
-            )
-            targets = work.estimated(teachers)
-        else:
+        if clean_set.shows_noise:
             targets = work.learned(teachers, self.rounds)
+        else:
+            remarks.append(f"{clean_set}: the clean set does not show the noise, which was estimated without it")
+            targets = work.estimated(teachers)
         fit = task.train_model(targets)
         fit.seconds += work.seconds
+        for path in task.folder.glob("posterior*.npy"):  # the student has kept its pseudo labels
+            path.unlink()
         if (fit.dev_accuracy or 0, fit.dev_map) < (noisy.dev_accuracy or 0, noisy.dev_map):
-            other = _instead(noisy, task, "the student did not beat it on dev")
-            fit.classifier, fit.last, fit.dev_map = other.classifier, other.last, other.dev_map
-            fit.dev_accuracy = other.dev_accuracy
-            remarks += other.remarks
+            (task.folder / "pseudo-labels.npy").unlink()
+            return _instead(noisy, task, [*remarks, "the student did not beat it on dev"], fit.seconds)
         fit.remarks = remarks
         return fit
 
 
-def assign_folds(task: Task, folds: int) -> npt.NDArray[np.int64]:
-    """The fold (N,) of each training sample: equal parts of D_c and of D_n; copies of an image are in one fold."""
-    draws = np.random.default_rng(derive_seed(task.seed, "folds"))
-    fold_of: dict[bytes, int] = {}
-    result = np.empty(len(task.train), np.int64)
-    for rows in (np.flatnonzero(task.train.trusted), np.flatnonzero(~task.train.trusted)):
-        digests = [task.train.view.digests[row] for row in rows]
-        new = [digest for digest in dict.fromkeys(digests) if digest not in fold_of]
-        places = draws.permutation(len(new))
-        fold_of.update((digest, int(place) % folds) for digest, place in zip(new, places, strict=True))
-        result[rows] = [fold_of[digest] for digest in digests]
-    return result
-
-
-def _instead(noisy: Fit, task: Task, reason: str) -> Fit:
+def _instead(noisy: Fit, task: Task, reasons: Sequence[str], seconds: float = 0.0) -> Fit:
     return Fit(
         folder=task.folder,
         classifier=noisy.classifier,
         dev_map=noisy.dev_map,
         dev_accuracy=noisy.dev_accuracy,
+        epochs=noisy.epochs,
+        best_epoch=noisy.best_epoch,
+        seconds=seconds,
+        history=noisy.history,
         last=noisy.last,
-        remarks=[f"{reason}: Baseline-Noisy is what is returned"],
+        remarks=[*reasons[:-1], f"{reasons[-1]}: Baseline-Noisy is what is returned"],
     )
 
 
-View = Callable[[SampleNumbers], Soft]
-"""From sample numbers (B,) to logits (B, L)."""
-
-
-@dataclass
 class _Work:
     """The steps of one fit; each network is trained once, also when the run is resumed."""
 
-    task: Task
-    fold: npt.NDArray[np.int64]
-    text: bool
-
-    def __post_init__(self) -> None:
-        train = self.task.train
-        self.folds = int(self.fold.max()) + 1
-        self.trusted = np.flatnonzero(train.trusted)
-        self.siblings = self.task.siblings() if self.task.graph else [[] for _ in self.task.labels]
-        self.words = WordVectors.of(train.view.texts) if self.text else None
+    def __init__(self, task: Task, images: npt.NDArray[np.int64], fold: npt.NDArray[np.int64], text: bool) -> None:
+        self.task, self.fold, self.folds = task, fold, int(fold.max()) + 1
+        self.trusted = np.flatnonzero(task.train.trusted)
+        self.seen = np.isin(images, images[self.trusted])  # by teachers of other folds: trusted, or a copy of one
+        self.siblings = task.siblings() if task.graph else [[] for _ in task.labels]
+        self.words = WordVectors.of(task.train.view.texts) if text else None
         self.seconds = 0.0
 
     def observed(self, samples: SampleNumbers) -> npt.NDArray[np.bool_]:
         return np.asarray(self.task.train.observed[samples].toarray(), bool)
 
-    def some(self, samples: SampleNumbers) -> SampleNumbers:
+    def verified(self, samples: SampleNumbers) -> Soft:
+        verified: Soft = self.task.train.verified[samples].toarray().astype(np.float32)
+        return verified
+
+    def some(self, samples: SampleNumbers, most: int = _ENOUGH) -> SampleNumbers:
         """At most as many samples as a statistic needs, drawn at random."""
         draws = np.random.default_rng(derive_seed(self.task.seed, "statistics"))
-        return np.sort(draws.permutation(samples)[:_ENOUGH])
+        return np.sort(draws.permutation(samples)[:most])
 
     def teacher(self, number: int) -> View:
         """Trained on trusted samples outside a fold."""
         rows = self.trusted[self.fold[self.trusted] != number]
-        return self._network(f"teacher-{number}", CrossEntropy(self._verified, exclusive=self.task.exclusive), rows)
+        return self._network(f"teacher-{number}", self.verified, rows)
 
     def own(self, views: Sequence[View]) -> View:
         """Each sample's prediction by the model that has not seen its fold."""
@@ -168,92 +168,80 @@ class _Work:
         """The posterior that D_c teaches."""
         views = [teachers]
         if self.words is not None:
-            views.append([self._word_view(number, self._verified, self.trusted, 0.3) for number in range(self.folds)])
+            views.append([self._word_view(number, self.verified, self.trusted, 0.3) for number in range(self.folds)])
         if rounds == 2:
-            per_fold = [self._fold_targets(views, number) for number in range(self.folds)]
             everything = np.arange(len(self.task.train))
-            outside = [everything[self.fold != number] for number in range(self.folds)]
-            second = [self._second(number, per_fold[number], outside[number]) for number in range(self.folds)]
-            views.append(second)
+            targets = [self._fold_targets(views, number) for number in range(self.folds)]
+            rows = [everything[self.fold != number] for number in range(self.folds)]
+            second = [self._network(f"second-{n}", targets[n], rows[n]) for n in range(self.folds)]
             if self.words is not None:
-                views.append(
-                    [self._word_view(number, per_fold[number], outside[number], 1.0) for number in range(self.folds)]
-                )
+                views.append([self._word_view(n, targets[n], rows[n], 1.0) for n in range(self.folds)])
+            views.append(second)
         honest = [self.own(view) for view in views]
-        posterior = self._posterior(honest, self.trusted)
-        return self._targets("posterior", posterior, honest, self.task.train.trusted)
+        return self._targets("posterior", self._posterior(honest, self.trusted), honest, self.task.train.trusted)
 
     def estimated(self, teachers: Sequence[View]) -> Targets:
         """Half the posterior by estimated noise rates, half the labels."""
-        own, train = self.own(teachers), self.task.train
-        alone = np.zeros((len(self.trusted), len(self.task.labels)), bool)  # calibration: without observed labels
-        calibration = fit_posterior(
-            own(self.trusted)[:, :, None].clip(-10, 10),
-            alone,
-            self._verified(self.trusted).astype(bool),
-            exclusive=self.task.exclusive,
-            penalty=0.1,
-            label_penalty=1e6,
-            confusion_penalty=1e6,
-        )
+        own, train, exclusive = self.own(teachers), self.task.train, self.task.exclusive
+        some = self.some(self.trusted)
+        slope, offset = calibrate(own(some).clip(-LIMIT, LIMIT), self.verified(some).astype(bool), exclusive=exclusive)
 
-        def calibrated(samples: SampleNumbers) -> npt.NDArray[Any]:
-            logits = own(samples)[:, :, None].clip(-10, 10)
-            return calibration.logits(logits, np.zeros(logits.shape[:2], bool))
+        def calibrated(samples: SampleNumbers) -> npt.NDArray[np.float64]:
+            return slope * own(samples).clip(-LIMIT, LIMIT).astype(np.float64) + offset
 
-        untrusted = np.flatnonzero(~train.trusted)
-        some = self.some(untrusted)
-        rates = estimate_noise(calibrated(some), self.observed(some), exclusive=self.task.exclusive)
+        untrusted = self.some(np.flatnonzero(~train.trusted))
+        rates = estimate_noise(calibrated(untrusted), self.observed(untrusted), exclusive=exclusive)
 
         def targets(samples: SampleNumbers) -> Soft:
             labels = train.labels[samples].toarray().astype(np.float32)
-            hedged = 0.5 * labels + 0.5 * rates.probabilities(calibrated(samples), self.observed(samples))
+            posterior = rates.probabilities(calibrated(samples), self.observed(samples))
+            unlabelled = exclusive & ~labels.any(1, keepdims=True)  # such a sample has no half to keep
+            hedged: Soft = np.where(unlabelled, posterior, 0.5 * labels + 0.5 * posterior)
             known = train.trusted[samples]
             hedged[known] = labels[known]
             return hedged
 
         return self.task.keep("posterior", targets)
 
-    def _verified(self, samples: SampleNumbers) -> Soft:
-        verified: Soft = self.task.train.verified[samples].toarray().astype(np.float32)
-        return verified
-
-    def _second(self, number: int, targets: Targets, rows: SampleNumbers) -> View:
-        """Trained on the posterior outside a fold."""
-        return self._network(f"second-{number}", CrossEntropy(targets, exclusive=self.task.exclusive), rows)
-
-    def _network(self, name: str, objective: CrossEntropy, rows: SampleNumbers) -> View:
+    def _network(self, name: str, targets: Targets, rows: SampleNumbers) -> View:
+        objective = CrossEntropy(targets, exclusive=self.task.exclusive)
         fit = self.task.once(name, lambda part: part.train_model(objective, rows=rows))
         self.seconds += fit.seconds
         logits = fit.logits(self.task.train)  # (N, L) float16, memory-mapped
-        return lambda samples: logits[samples].astype(np.float32)
+
+        def view(samples: SampleNumbers) -> Soft:
+            values = logits[samples].astype(np.float32)
+            if self.task.exclusive:  # the logits of a softmax have no zero of their own
+                values = np.log(np.maximum(self.task.soften(values), 1e-6))
+            return values
+
+        return view
 
     def _word_view(self, number: int, targets: Targets, rows: SampleNumbers, penalty: float) -> View:
-        """From the words, fitted outside a fold."""
+        """From the words, fitted outside a fold; among all samples a trusted one counts three times."""
         assert self.words is not None
         chosen = rows[self.fold[rows] != number]
-        weights = np.where(self.task.train.trusted[chosen], 3.0, 1.0) if len(rows) > len(self.trusted) else None
-        model = WordModel.fit(self.words, chosen, targets(chosen), penalty, weights)
-        return model.logits
+        weights = None if len(rows) == len(self.trusted) else np.where(self.task.train.trusted[chosen], 3.0, 1.0)
+        return WordModel.fit(self.words, chosen, targets(chosen), penalty, weights).logits
 
     def _fold_targets(self, views: Sequence[Sequence[View]], number: int) -> Targets:
-        """The posterior for training without a fold: no verified label of the fold has a part in it."""
+        """The posterior for training without a fold; verified labels of the fold are not among its targets."""
         honest = [self.own(view) for view in views]
         rest = self.trusted[self.fold[self.trusted] != number]
         posterior = self._posterior(honest, rest)
-        trusted = self.task.train.trusted
 
         def blind(view: Sequence[View], own: View) -> View:
-            return lambda samples: np.where(trusted[samples, None], own(samples), view[number](samples))
+            return lambda samples: np.where(self.seen[samples, None], own(samples), view[number](samples))
 
-        seen = [blind(view, own) for view, own in zip(views, honest, strict=True)]
-        known = trusted & (self.fold != number)
-        return self._targets(f"posterior-without-{number}", posterior, seen, known)
+        unseen = [blind(view, own) for view, own in zip(views, honest, strict=True)]
+        known = self.task.train.trusted & (self.fold != number)
+        return self._targets(f"posterior-without-{number}", posterior, unseen, known)
 
     def _posterior(self, views: Sequence[View], rows: SampleNumbers) -> Posterior:
+        rows = self.some(rows, max(1000, _PAIRS // len(self.task.labels)))
         observed = self.observed(rows)
         features = pair_features(observed, [view(rows) for view in views], self.siblings)
-        truth = self._verified(rows).astype(bool)
+        truth = self.verified(rows).astype(bool)
         return fit_posterior(features, observed, truth, exclusive=self.task.exclusive)
 
     def _targets(self, name: str, posterior: Posterior, views: Sequence[View], known: npt.NDArray[np.bool_]) -> Targets:
@@ -262,7 +250,7 @@ class _Work:
             features = pair_features(observed, [view(samples) for view in views], self.siblings)
             result = posterior.probabilities(features, observed)
             checked = known[samples]
-            result[checked] = self._verified(samples[checked])
+            result[checked] = self.verified(samples[checked])
             return result
 
         return self.task.keep(name, targets)

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from labelhedge.errors import LabelhedgeError
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task
 
@@ -18,10 +17,9 @@ class Silver(Method):
     name: ClassVar[str] = "silver"
     about: ClassVar[str] = "trained on the unchecked images alone"
     auxiliary: ClassVar[bool] = True
+    needs_untrusted: ClassVar[bool] = True
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Train on untrusted samples only."""
         untrusted = np.flatnonzero(~task.train.trusted)
-        if len(untrusted) < 2:
-            raise LabelhedgeError("every training sample is trusted: there are no noisy labels to correct for")
         return task.train_model(task.train.observed, rows=untrusted)

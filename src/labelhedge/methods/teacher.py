@@ -59,8 +59,7 @@ def check_teacher(
         )
         weight = better
 
-    measure = accuracy if task.exclusive else mean_average_precision
-    alone, mixed = float(measure(truth, noisy)), float(measure(truth, pseudo_labels(noisy, soft, weight)))
+    alone, mixed = dev_score(task, noisy), dev_score(task, pseudo_labels(noisy, soft, weight))
     if mixed < alone:
         better = best_weight(task, soft, noisy)
         remarks.append(
@@ -74,8 +73,13 @@ def check_teacher(
 def best_weight(task: Task, soft: npt.NDArray[np.floating], noisy: npt.NDArray[np.floating]) -> float:
     """The λ of `GRID` at which λ noisy + (1-λ) soft does best on dev: predictions of Baseline-Noisy and the teacher.
 
-    By mAP, or by accuracy where labels exclude each other; of equals the one that trusts the teacher least.
+    Of equals the one that trusts the teacher least.
     """
-    measure = accuracy if task.exclusive else mean_average_precision
-    scores = [float(measure(task.dev.truth, pseudo_labels(noisy, soft, weight))) for weight in GRID]
+    scores = [dev_score(task, pseudo_labels(noisy, soft, weight)) for weight in GRID]
     return max(zip(scores, GRID, strict=True))[1]
+
+
+def dev_score(task: Task, scores: npt.NDArray[np.floating]) -> float:
+    """mAP of scores (N_dev, L), or their accuracy where labels exclude each other."""
+    measure = accuracy if task.exclusive else mean_average_precision
+    return float(measure(task.dev.truth, scores))

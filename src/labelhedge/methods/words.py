@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 _LEAST = 0.003  # probabilities are clipped before their logit
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # written without spaces: each character is a word
+_WORD = rf"[{_CJK}]|[^\W\d_{_CJK}]{{2,}}"
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class WordVectors:
         """The vectors of N texts; None where no word stands in two of them."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        vectorizer = TfidfVectorizer(binary=True, min_df=1, token_pattern=r"[^\W\d_]{2,}")
-        if not any(texts):
+        vectorizer = TfidfVectorizer(binary=True, token_pattern=_WORD)
+        analyse = vectorizer.build_analyzer()
+        if not any(analyse(text) for text in texts):
             return None
         matrix = vectorizer.fit_transform(texts).tocsc()
         common = np.flatnonzero(np.diff(matrix.indptr) > 1)

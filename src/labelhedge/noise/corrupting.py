@@ -108,7 +108,11 @@ def corrupt(
     given = "-".join(step.kind if step.kind == "shares" else f"{step.kind}-{step.rate}" for step in steps)
     description = f"{corpus.info.description} {settings.sentence(corpus, reached)}".strip()
     info = corpus.info.model_copy(
-        update={"name": name or re.sub(r"[^\w.-]+", "-", f"{corpus.name}-{given}"), "description": description}
+        update={
+            "text": (),  # words are of the real labels, not of these
+            "name": name or re.sub(r"[^\w.-]+", "-", f"{corpus.name}-{given}"),
+            "description": description,
+        }
     )
     statements = corpus.graph_path.read_text(encoding="utf-8") if corpus.graph_path else None
     return Corpus.open(write_corpus(target, info, _tables(corpus, observed, chosen), graph=statements))

@@ -2,6 +2,7 @@
 
 from labelhedge.training.cache import cache_folder
 from labelhedge.training.fit import Fit
+from labelhedge.training.folds import assign_folds, image_numbers
 from labelhedge.training.inputs import Inputs, InputStore, prepare_inputs
 from labelhedge.training.loop import Outcome, train
 from labelhedge.training.objectives import (
@@ -32,11 +33,13 @@ __all__ = [
     "Task",
     "TrainingSet",
     "TrainingSettings",
+    "assign_folds",
     "cache_folder",
     "cross_entropy",
     "derive_seed",
     "elementwise_cross_entropy",
     "evaluation_set",
+    "image_numbers",
     "on_device",
     "prepare_inputs",
     "sample_order",
