@@ -188,11 +188,6 @@ def test_distillation_trains_with_the_weight_that_was_checked(tmp_path, check):
     assert np.allclose(found.targets(rows), expected, atol=1e-6)
 
 
-def test_what_is_corrected_for_must_be_there(tmp_path):
-    with pytest.raises(ValueError, match="every training sample is trusted: there are no noisy labels"):
-        METHODS["silver"]().fit(make_task(tmp_path, trusted=np.ones(42, bool)), {})
-
-
 @pytest.mark.parametrize("exclusive", [False, True])
 @pytest.mark.parametrize("trusted", [False, True])
 @pytest.mark.parametrize(

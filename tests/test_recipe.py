@@ -126,3 +126,11 @@ def test_no_methods_named_are_the_usual_ones_and_no_auxiliary_one_is_among_them(
     resolved = resolve(lh.Recipe(corpus="clipart"), lh.Corpus.open("clipart"))
     assert list(resolved.methods) == usual
     assert not any(METHODS[name].auxiliary for name in usual)
+
+
+def test_where_all_is_trusted_there_is_no_noise_to_correct(make_corpus, tmp_path):
+    folder = make_corpus(tmp_path / "checked", columns={"trusted": [row % 10 < 6 for row in range(20)]})
+    corpus = lh.Corpus.open(folder)
+    with pytest.raises(lh.RecipeError, match=r"methods\.(silver|glc) .*every training sample is trusted"):
+        resolve(lh.Recipe(corpus=str(folder), methods=["glc"]), corpus)
+    assert not {"glc", "silver"} & set(resolve(lh.Recipe(corpus=str(folder), methods="all"), corpus).methods)

@@ -161,6 +161,25 @@ def test_every_rule_for_the_weight_gives_what_its_equation_says(rule, finished, 
         assert found == 0.25
 
 
+def test_guided_chooses_beta_and_relations_on_dev(finished, corpus_folder, tmp_path):
+    _, out = finished
+    shutil.copytree(out / "fits", tmp_path / "run" / "fits")
+    settings = {"guided": {"beta": "dev", "weight": 0.4, "check": False}}
+    chosen = lh.run(recipe(corpus_folder, tmp_path / "run", seeds=1, methods=settings)).of("guided")[0]
+    corpus = lh.Corpus.open(corpus_folder)
+    dev = corpus.evaluation_view("dev")
+    clean, noisy = (Fit.load(next((out / "fits").glob(f"{name}-0-*"))) for name in ("clean", "noisy"))
+    logits = next(array for array in _named(clean.folder, "logits-") if len(array) == len(dev))
+    scores = next(array for array in _named(noisy.folder, "scores-") if len(array) == len(dev))
+    groups = lh.graph.siblings(lh.graph.read_triples(corpus.graph_path), corpus.labels)
+    found = {}
+    for beta in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8):  # the graph has one relation: all, or it alone, is the same
+        soft = propagate(soften(logits.astype(np.float32)), lh.graph.relation_matrix(groups, beta))
+        found[beta] = mean_average_precision(dev.truth.toarray(), 0.4 * scores + 0.6 * soft)
+    best = max(found, key=lambda beta: (found[beta], -beta))
+    assert chosen.remarks == [f"dev chose β = {best} over all relations"]
+
+
 def test_hidden_labels_change_nothing_but_the_upper_bound(finished, corpus_folder, tmp_path):
     """Permute `verified` of untrusted training rows: every other method stays the same, bit for bit."""
     _, out = finished
