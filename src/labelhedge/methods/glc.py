@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from labelhedge.methods.base import Method
-from labelhedge.training import Fit, Objective, SampleNumbers, Task, cross_entropy, on_device
+from labelhedge.training import Fit, Objective, SampleNumbers, Task, on_device, trusted_apart
 
 _LEAST = 1e-20  # where a probability is clamped nothing is learned
 
@@ -53,13 +53,7 @@ class _Corrected(Objective):
 
     def loss(self, logits: Tensor, samples: SampleNumbers) -> Tensor:
         labels = on_device(self.labels[samples].toarray(), logits)
-        gold = torch.from_numpy(self.trusted[samples]).to(logits.device)
-        total = logits.new_zeros(())
-        if bool(gold.any()):
-            total = total + cross_entropy(logits[gold], labels[gold], exclusive=self.exclusive) * gold.float().mean()
-        if not bool(gold.all()):
-            total = total + self._silver(logits[~gold], labels[~gold]) * (~gold).float().mean()
-        return total
+        return trusted_apart(logits, labels, self.trusted[samples], self._silver, exclusive=self.exclusive)
 
     def _silver(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.exclusive:

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from labelhedge.methods.base import Method
-from labelhedge.training import Fit, Objective, SampleNumbers, Task, cross_entropy, on_device
+from labelhedge.training import Fit, Objective, SampleNumbers, Task, on_device, trusted_apart
 
 _LEAST = 1e-20  # where a probability is clamped nothing is learned
 
@@ -55,14 +55,9 @@ class SwitchedLabels(Objective):
     def loss(self, logits: Tensor, samples: SampleNumbers) -> Tensor:
         """The cross entropy of logits (B, L), of trusted samples without the layer."""
         observed = on_device(self.labels[samples].toarray(), logits)
-        known = torch.from_numpy(self.trusted[samples]).to(logits.device)
-        total = self.decay * self.matrix().diagonal().sum()
-        if bool(known.any()):
-            direct = cross_entropy(logits[known], observed[known], exclusive=self.exclusive)
-            total = total + direct * known.float().mean()
-        if not bool(known.all()):
-            total = total + self._cost(logits[~known], observed[~known]) * (~known).float().mean()
-        return total
+        trace = self.matrix().diagonal().sum()
+        costs = trusted_apart(logits, observed, self.trusted[samples], self._cost, exclusive=self.exclusive)
+        return costs + self.decay * trace
 
     def switch(self, logits: Tensor) -> Tensor:
         """Probabilities (B, L) of observed labels from logits (B, L) of true ones."""

@@ -24,7 +24,8 @@ class Reweight(Method):
     P(y = 0 | x) and P(y = 1 | x) among the training samples, as they propose; ``quantile`` above 0 takes that quantile
     instead of the least, which a single odd sample cannot move. The paper is for one binary label: here it is applied
     per label; where labels exclude each other, with a transition matrix whose rows are the predictions at the sample
-    that is most surely of each label (``quantile`` does not apply), inverted. A weight is capped at ``cap``. Trusted
+    that is most surely of each label (``quantile`` does not apply), inverted. The predictions are of samples that
+    Baseline-Noisy was trained on, as in the paper. A weight is capped at ``cap``. Trusted
     samples weigh 1.
     """
 

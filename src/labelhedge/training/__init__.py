@@ -13,6 +13,7 @@ from labelhedge.training.objectives import (
     cross_entropy,
     elementwise_cross_entropy,
     on_device,
+    trusted_apart,
 )
 from labelhedge.training.predict import Predictor
 from labelhedge.training.randomness import derive_seed, sample_order
@@ -45,4 +46,5 @@ __all__ = [
     "sample_order",
     "train",
     "training_set",
+    "trusted_apart",
 ]

@@ -88,6 +88,33 @@ def elementwise_cross_entropy(logits: Tensor, targets: Tensor, *, exclusive: boo
     return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
 
 
+def trusted_apart(
+    logits: Tensor,
+    labels: Tensor,
+    trusted: npt.NDArray[np.bool_],
+    noisy_cost: Callable[[Tensor, Tensor], Tensor],
+    *,
+    exclusive: bool = False,
+) -> Tensor:
+    """The cross entropy of trusted samples and another cost of the others, mean over all.
+
+    Parameters
+    ----------
+    logits, labels : (B, L)
+    trusted : (B,) bool
+    noisy_cost : function from logits and labels (b, L) of untrusted samples to their mean cost
+    exclusive : bool
+    """
+    gold = torch.from_numpy(trusted).to(logits.device)
+    share = float(trusted.mean())
+    total = logits.new_zeros(())
+    if share > 0:
+        total = total + share * cross_entropy(logits[gold], labels[gold], exclusive=exclusive)
+    if share < 1:
+        total = total + (1 - share) * noisy_cost(logits[~gold], labels[~gold])
+    return total
+
+
 def on_device(array: npt.NDArray[Any], like: Tensor) -> Tensor:
     """An array as a float32 tensor where another tensor is."""
     return torch.as_tensor(array, dtype=torch.float32).to(like.device)

@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 class TrainingSettings(BaseModel):
     """How a network is trained.
 
-    ``learning_rate`` is multiplied by ``decay`` every ``decay_every`` epochs. The best epoch is chosen by mAP on dev;
-    ``patience`` stops after so many epochs without a better one (none: never); ``keep_last`` also keeps the network of
-    the last epoch, so that a result tells what choosing on dev was worth. ``weight_decay`` is decoupled (AdamW; 0 is
-    Adam, as in the paper). ``precision`` ``bf16`` needs a GPU. A checkpoint is written every ``checkpoint_seconds``, or
-    less often where writing takes long; 0 writes one after each step.
+    ``learning_rate`` is multiplied by ``decay`` every ``decay_every`` epochs. The best epoch is chosen on dev, by mAP,
+    or by accuracy where labels exclude each other; ``patience`` stops after so many epochs without a better one (none:
+    never); ``keep_last`` also keeps the network of the last epoch, so that a result tells what choosing on dev was
+    worth. ``weight_decay`` is decoupled (AdamW; 0 is Adam, as in the paper). ``precision`` ``bf16`` needs a GPU. A
+    checkpoint is written every ``checkpoint_seconds``, or less often where writing takes long; 0 writes one after each
+    step.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
