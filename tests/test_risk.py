@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import labelhedge as lh
 from labelhedge.cli import app
 from labelhedge.errors import LabelhedgeError
-from labelhedge.evaluation import analyse_risk, cross_term, pseudo_label_risk, risks
+from labelhedge.evaluation import analyse_risk, bootstrap, cross_term, pseudo_label_risk
 from labelhedge.labels import heuristic_weight, optimal_weight, pseudo_labels, risk, soften
 from labelhedge.report.risk import measure_risk
 from labelhedge.training import Predictor
@@ -197,10 +197,55 @@ def test_independent_errors_are_said_to_be_so_about_as_often_as_they_should():
     assert 88 <= said <= 100
 
 
+def test_verdicts_by_label_are_those_of_the_loop():
+    """Of draws of samples, sorted, the 2.5% ends: does 0 lie between them?"""
+    observed, soft, truth = simulate(30, seed=5, labels=12)
+    observed[:, 0] = truth[:, 0]  # a label that is never wrong
+    soft[:, 1] = np.where(truth[:, 1], 0.75, 0.25)  # C is C_0, up to rounding
+    found = analyse_risk(observed, soft, truth, resamples=40, seed=2)
+    generator = np.random.default_rng(2)
+    draws = [generator.integers(30, size=30) for _ in range(40)]
+
+    def may_be_zero(values):
+        low, high = np.quantile(values, [0.025, 0.975])
+        return low < 1e-12 and high > -1e-12
+
+    for label in range(12):
+        crosses, shares = [], []
+        for rows in draws:
+            y, s, t = (side[rows][:, [label]].astype(float) for side in (observed, soft, truth))
+            crosses.append(cross_loop(y, s, t))
+            shares.append(cross_loop(y, s, t) - independent_loop(y, s, t))
+        assert found.labels.independent[label] == may_be_zero(crosses)
+        assert found.labels.independent_given_truth[label] == may_be_zero(shares)
+        assert found.labels.noise_shown[label] == any(observed[:, label] != truth[:, label])
+    assert not found.labels.noise_shown[0]
+    assert found.labels.independent_given_truth[1]
+    assert set(found.labels.independent[1:]) == set(found.labels.independent_given_truth) == {True, False}
+    alone = analyse_risk(observed[:, [2]], soft[:, [2]], truth[:, [2]], resamples=40, seed=2)
+    assert alone.independent == found.labels.independent[2]
+    assert alone.independent_given_truth == found.labels.independent_given_truth[2]
+
+
+def test_labels_whose_sides_err_independently_are_rarely_told_apart():
+    """Rare labels, half of them missed, on few samples: the table says 1 in 20; measured, 1 in 13."""
+    told = shown = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        truth = rng.random((200, 60)) < rng.uniform(0.01, 0.06, 60)
+        observed = np.where(truth, rng.random(truth.shape) < 0.5, rng.random(truth.shape) < 0.01)
+        soft = np.where(truth, rng.beta(0.4, 0.4, truth.shape), rng.beta(0.05, 2, truth.shape))
+        labels = analyse_risk(observed, soft, truth, resamples=200).labels
+        shown += np.count_nonzero(labels.noise_shown)
+        told += np.count_nonzero(labels.noise_shown & ~labels.independent_given_truth)
+    assert shown > 200
+    assert told / shown < 0.12
+
+
 def test_many_labels_and_draws_go_in_blocks(monkeypatch):
     observed, soft, truth = simulate(30, seed=1, labels=40)
     whole = analyse_risk(observed, soft, truth, resamples=20)
-    monkeypatch.setattr(risks, "_ENTRIES", 100)  # sixteen labels and one draw at once
+    monkeypatch.setattr(bootstrap, "_ENTRIES", 100)  # sixteen labels and one draw at once
     parts = analyse_risk(observed, soft, truth, resamples=20)
     assert parts.cross == pytest.approx(whole.cross)
     for name in ("observed", "soft", "cross", "weight_exact"):
@@ -227,6 +272,7 @@ def test_without_errors_nothing_is_divided_by_zero():
         ({"soft": np.array([[0.5, np.nan], [0, 0]])}, "NaN"),
         ({"observed": np.zeros((0, 2)), "soft": np.zeros((0, 2)), "truth": np.zeros((0, 2))}, "no samples"),
         ({"weights": {"bold": 1.5}}, "'bold' must lie in"),
+        ({"weights": {"exact": 0.5}}, "'exact' is measured anyway"),
         ({"resamples": 0}, "one bootstrap draw"),
     ],
 )
