@@ -1,11 +1,13 @@
 """Risks, the cross term and λ: against slow loops and simulated truth; `labelhedge risk` on a small run."""
 
+import io
 import json
 import math
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -13,14 +15,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
 import labelhedge as lh
 from labelhedge.cli import app
 from labelhedge.errors import LabelhedgeError
-from labelhedge.evaluation import analyse_risk, cross_term, pseudo_label_risk, risks
+from labelhedge.evaluation import Estimate, analyse_risk, bootstrap, cross_term, pseudo_label_risk
 from labelhedge.labels import heuristic_weight, optimal_weight, pseudo_labels, risk, soften
+from labelhedge.report.label_risk import LabelRiskTable
 from labelhedge.report.risk import measure_risk
+from labelhedge.results import Results
 from labelhedge.training import Predictor
 
 CASES = settings(deadline=None, max_examples=60, derandomize=True)
@@ -197,10 +202,55 @@ def test_independent_errors_are_said_to_be_so_about_as_often_as_they_should():
     assert 88 <= said <= 100
 
 
+def test_verdicts_by_label_are_those_of_the_loop():
+    """Of draws of samples, sorted, the 2.5% ends: does 0 lie between them?"""
+    observed, soft, truth = simulate(30, seed=5, labels=12)
+    observed[:, 0] = truth[:, 0]  # a label that is never wrong
+    soft[:, 1] = np.where(truth[:, 1], 0.75, 0.25)  # C is C_0, up to rounding
+    found = analyse_risk(observed, soft, truth, resamples=40, seed=2)
+    generator = np.random.default_rng(2)
+    draws = [generator.integers(30, size=30) for _ in range(40)]
+
+    def may_be_zero(values):
+        low, high = np.quantile(values, [0.025, 0.975])
+        return low < 1e-12 and high > -1e-12
+
+    for label in range(12):
+        crosses, shares = [], []
+        for rows in draws:
+            y, s, t = (side[rows][:, [label]].astype(float) for side in (observed, soft, truth))
+            crosses.append(cross_loop(y, s, t))
+            shares.append(cross_loop(y, s, t) - independent_loop(y, s, t))
+        assert found.labels.independent[label] == may_be_zero(crosses)
+        assert found.labels.independent_given_truth[label] == may_be_zero(shares)
+        assert found.labels.noise_shown[label] == any(observed[:, label] != truth[:, label])
+    assert not found.labels.noise_shown[0]
+    assert found.labels.independent_given_truth[1]
+    assert set(found.labels.independent[1:]) == set(found.labels.independent_given_truth) == {True, False}
+    alone = analyse_risk(observed[:, [2]], soft[:, [2]], truth[:, [2]], resamples=40, seed=2)
+    assert alone.independent == found.labels.independent[2]
+    assert alone.independent_given_truth == found.labels.independent_given_truth[2]
+
+
+def test_labels_whose_sides_err_independently_are_rarely_told_apart():
+    """Rare labels, half of them missed, on few samples: the table says 1 in 20; measured, 1 in 13."""
+    told = shown = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        truth = rng.random((200, 60)) < rng.uniform(0.01, 0.06, 60)
+        observed = np.where(truth, rng.random(truth.shape) < 0.5, rng.random(truth.shape) < 0.01)
+        soft = np.where(truth, rng.beta(0.4, 0.4, truth.shape), rng.beta(0.05, 2, truth.shape))
+        labels = analyse_risk(observed, soft, truth, resamples=200).labels
+        shown += np.count_nonzero(labels.noise_shown)
+        told += np.count_nonzero(labels.noise_shown & ~labels.independent_given_truth)
+    assert shown > 200
+    assert told / shown < 0.12
+
+
 def test_many_labels_and_draws_go_in_blocks(monkeypatch):
     observed, soft, truth = simulate(30, seed=1, labels=40)
     whole = analyse_risk(observed, soft, truth, resamples=20)
-    monkeypatch.setattr(risks, "_ENTRIES", 100)  # sixteen labels and one draw at once
+    monkeypatch.setattr(bootstrap, "_ENTRIES", 100)  # sixteen labels and one draw at once
     parts = analyse_risk(observed, soft, truth, resamples=20)
     assert parts.cross == pytest.approx(whole.cross)
     for name in ("observed", "soft", "cross", "weight_exact"):
@@ -227,6 +277,7 @@ def test_without_errors_nothing_is_divided_by_zero():
         ({"soft": np.array([[0.5, np.nan], [0, 0]])}, "NaN"),
         ({"observed": np.zeros((0, 2)), "soft": np.zeros((0, 2)), "truth": np.zeros((0, 2))}, "no samples"),
         ({"weights": {"bold": 1.5}}, "'bold' must lie in"),
+        ({"weights": {"exact": 0.5}}, "'exact' is measured anyway"),
         ({"resamples": 0}, "one bootstrap draw"),
     ],
 )
@@ -300,11 +351,129 @@ def test_the_command_prints_tables_and_writes_everything(finished, tmp_path):
         "y alone",
         "Proposition 1",
         "owl",
+        "λ `risk`",
+        "λ `exact`",
     ):
         assert word in done.stdout
     found = measure_risk(run, corpus, on="hidden", resamples=50)
     assert json.loads((tmp_path / "all.json").read_text()) == json.loads(json.dumps(found.as_dict()))
     assert f"{found.analysis.observed.value:.3f} [{found.analysis.observed.low:.3f}" in done.stdout
+
+
+def rendered(what, width):
+    console = Console(width=width, file=io.StringIO())
+    console.print(what, highlight=False)
+    return console.file.getvalue().splitlines()
+
+
+def test_the_table_of_labels_holds_every_number_at_any_width():
+    """Against strings made one by one; nothing may be cut off."""
+    observed, soft, truth = simulate(60, seed=4, labels=4)
+    observed[:, 0] = truth[:, 0]
+    names = ["a label", "big [cat]", "an unusually long name", "d"]
+    analysis = analyse_risk(observed, soft, truth, resamples=50)
+    labels = analysis.labels
+
+    def brief(estimate, label, scale):
+        texts = []
+        for part in estimate:
+            number = part[label] * scale
+            if scale == 1:
+                texts.append({"0.00": "0", "1.00": "1"}.get(f"{number:.2f}", f"{number:.2f}"[1:]))
+            else:
+                texts.append(f"{number:.1f}" if 1e-9 <= number < 9.95 else f"{number:.0f}")
+        return f"{texts[0]} [{texts[1]}–{texts[2]}]"
+
+    wide, narrow = (rendered(LabelRiskTable(names, analysis), width) for width in (106, 80))
+    assert sum(" label " in line and "true" in line for line in wide) == 1
+    assert sum(" label " in line and "true" in line for line in narrow) == 2
+    assert max(map(len, wide)) <= 106
+    assert max(map(len, narrow)) <= 80
+    assert "…" not in "".join(wide + narrow)
+    for lines in (wide, narrow):
+        for label, start in enumerate([" a label ", " big [cat] ", " an unusually", " d "]):
+            row = " ".join(line for line in lines if line.startswith(start))
+            for estimate, scale in (
+                (labels.observed, 1000),
+                (labels.soft, 1000),
+                (labels.cross, 1000),
+                (labels.weight_risk, 1),
+                (labels.weight_exact, 1),
+            ):
+                assert brief(estimate, label, scale) in row
+            assert f" {labels.positives[label]} " in row
+    firsts = [line.split()[0] for line in wide if "–" in line]
+    order = sorted(range(4), key=lambda label: -labels.pseudo["exact"].value[label])
+    assert firsts == [names[label].split()[0] for label in order]
+    assert "- Of 3 labels with wrong ones" in " ".join(wide)
+
+
+def test_verdicts_are_printed_and_written(finished):
+    _, run, corpus = finished
+    found = measure_risk(run, corpus, on="hidden", resamples=50)
+    sign = np.zeros(2)
+    cross, shared = (np.array(side) for side in ([0.2, 0.2], [0.1, -0.1]))
+    labels = replace(
+        found.analysis.labels,
+        observed=Estimate(np.array([0.3, 0.3]), sign, sign + 1),
+        cross=Estimate(cross, cross - 0.1, cross + 0.1),
+        cross_shared=Estimate(shared, shared - 0.05, shared + 0.05),
+    )
+    cells = [LabelRiskTable("ab", replace(found.analysis, labels=labels))._cells(label) for label in (0, 1)]
+    assert [(cell["= 0"], cell["= C_0"]) for cell in cells] == [("no", "above"), ("no", "below")]
+    unsure = replace(labels, cross=Estimate(cross, sign, cross), cross_shared=Estimate(sign, -cross, cross))
+    (cell, _) = (LabelRiskTable("ab", replace(found.analysis, labels=unsure))._cells(label) for label in (0, 1))
+    assert (cell["= 0"], cell["= C_0"]) == ("?", "?")
+    right = replace(labels, observed=Estimate(sign, sign, sign))
+    cell = LabelRiskTable("ab", replace(found.analysis, labels=right))._cells(0)
+    assert (cell["= 0"], cell["= C_0"]) == ("-", "-")
+
+    written = json.loads(json.dumps(replace(found, analysis=replace(found.analysis, labels=unsure)).as_dict()))
+    assert written["analysis"]["independent"] is found.analysis.independent
+    assert written["analysis"]["independent_given_truth"] is found.analysis.independent_given_truth
+    assert written["analysis"]["labels"]["independent"] == [True, True]
+    written = replace(found, analysis=replace(found.analysis, labels=right)).as_dict()
+    assert written["analysis"]["labels"]["independent_given_truth"] == [None, None]
+
+
+def test_the_weights_of_the_run_itself_are_rows(finished, tmp_path):
+    _, run, corpus = finished
+    shutil.copytree(run, tmp_path / "run")
+    results = Results.load(run)
+    seed = results.best("clean").seed
+    used = {  # name, method, T, λ for the teacher's seed and for the other one
+        "distill": ("distill", 1.0, 0.25, 0.5),
+        "exact": ("distill", 2.0, 0.75, 0.5),
+        "guided": ("guided", 1.0, 0.5, 0.25),
+        "smooth": ("smooth", None, 0.9, 0.9),
+        "hedge": ("hedge", None, None, None),
+        "later": ("of-a-newer-version", 1.0, 0.5, 0.5),
+        "unweighted": ("distill", 1.0, None, None),
+    }
+    like = results.best("clean")
+    for name, (method, temperature, weight, other) in used.items():
+        settings = {"method": method} | ({} if temperature is None else {"temperature": temperature})
+        results.recipe["methods"][name] = settings
+        for number, value in ((seed, weight), (1 - seed, other)):
+            remarks = ["λ was moved"] if name == "guided" else []
+            update = {"method": name, "seed": number, "weight": value, "remarks": remarks}
+            results.results.append(like.model_copy(update=update))
+    results.save(tmp_path / "run")
+    found = measure_risk(tmp_path / "run", corpus, resamples=20)
+    rules = found.analysis.rules
+    ours = ["run: distill", "run: exact", "run: guided"]
+    assert list(rules) == ["observed", "soft", "paper", "mirrored", *ours, "risk", "exact"]
+    assert [rules[name].weight for name in ours] == [(0.25,) * 3, (0.75,) * 3, (0.5,) * 3]
+    plain = measure_risk(run, corpus, resamples=20).analysis
+    assert rules["exact"] == plain.rules["exact"]  # a row more changes nothing else
+    expected = pseudo_label_risk(0.25, plain.observed.value, plain.soft.value, plain.cross.value)
+    assert rules["run: distill"].risk.value == pytest.approx(expected)
+    about = [remark for remark in found.remarks if "`run: " in remark]
+    assert len(about) == 3
+    assert "`run: exact` has its λ from the run, where T was 2; s here has T = 1." in about
+    assert "`run: guided`: λ was moved." in about
+    assert any("`run: guided`" in remark and "G s" in remark for remark in about)
+    assert any("run: distill" in line and "0.25" in line for line in rendered(found, 100))
 
 
 def test_where_dev_does_not_show_the_noise_it_says_so(make_corpus, tmp_path):
@@ -320,6 +489,12 @@ def test_where_dev_does_not_show_the_noise_it_says_so(make_corpus, tmp_path):
     assert "--on hidden" in found.remarks[0]
     assert "need the dev mAP of `noisy`" in found.remarks[1]
     assert list(found.analysis.rules) == ["observed", "soft", "risk", "exact"]
+    written = found.as_dict()["analysis"]
+    assert written["independent"] is None
+    assert set(written["labels"]["independent"]) == {None}
+    table = " ".join(rendered(replace(found, per_label=True), 110))
+    assert "by label" in table
+    assert "labels with wrong ones" not in table
     printed = CliRunner().invoke(app, ["risk", str(tmp_path / "run")])
     assert "R_y is 0" in printed.output
 

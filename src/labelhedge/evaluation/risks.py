@@ -17,30 +17,21 @@ only err to the same side. Even errors that are independent given the truth have
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 import array_api_compat
 import numpy as np
-import numpy.typing as npt
+
+from labelhedge.evaluation.bootstrap import Estimate, bootstrap_means, estimate_scalar, label_blocks, may_be_zero
+from labelhedge.evaluation.label_risks import LabelRisks, analyse_labels, products_of
+from labelhedge.evaluation.parabola import correlation_of, exact_weights, pseudo_label_risk
 
 Array = Any
-FloatArray = npt.NDArray[np.float64]
-Value = TypeVar("Value", float, FloatArray)
 
-LEVEL = 0.95
-"""Of every interval here."""
-
-_ENTRIES = 16_000_000  # of an array at work: 128 MB
-
-
-class Estimate(NamedTuple, Generic[Value]):
-    """A measured value and its 95% interval: floats, or arrays (L,) with an entry per label."""
-
-    value: Value
-    low: Value
-    high: Value
+RULES = ("observed", "soft", "risk", "exact")
+"""Ways to choose λ that are always measured."""
 
 
 @dataclass(frozen=True)
@@ -60,38 +51,6 @@ class RuleRisk:
     weight: Estimate[float]
     risk: Estimate[float]
     excess: Estimate[float]
-
-
-@dataclass(frozen=True)
-class LabelRisks:
-    """The same for every label by itself; the risks and the cross terms of all labels add up to the whole.
-
-    Attributes
-    ----------
-    positives : (L,) int
-        Samples that truly have the label.
-    observed, soft, cross : Estimate of (L,)
-        R_y, R_s and C.
-    cross_independent, cross_shared : Estimate of (L,)
-        C_0, the C of errors that are independent given the truth, and C - C_0.
-    correlation : Estimate of (L,)
-        C / sqrt(R_y R_s), in [-1, 1]; NaN where either side makes no error.
-    weight_risk, weight_exact : Estimate of (L,)
-        λ of the rules ``risk`` and ``exact`` for this label alone.
-    pseudo : dict of Estimate of (L,)
-        By rule, the risk of the pseudo labels at the rule's λ for all labels.
-    """
-
-    positives: npt.NDArray[np.int64]
-    observed: Estimate[FloatArray]
-    soft: Estimate[FloatArray]
-    cross: Estimate[FloatArray]
-    cross_independent: Estimate[FloatArray]
-    cross_shared: Estimate[FloatArray]
-    correlation: Estimate[FloatArray]
-    weight_risk: Estimate[FloatArray]
-    weight_exact: Estimate[FloatArray]
-    pseudo: dict[str, Estimate[FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -130,7 +89,12 @@ class RiskAnalysis:
     @property
     def independent(self) -> bool:
         """Whether C may be 0, as Proposition 1 assumes: its interval contains 0."""
-        return self.cross.low <= 0 <= self.cross.high
+        return bool(may_be_zero(self.cross))
+
+    @property
+    def independent_given_truth(self) -> bool:
+        """Whether y and s may err independently given the truth: the interval of C - C_0 contains 0."""
+        return bool(may_be_zero(self.cross_shared))
 
     @property
     def noise_shown(self) -> bool:
@@ -171,30 +135,6 @@ def cross_term(observed: Array, soft: Array, truth: Array) -> Array:
     return xp.mean(xp.sum((xp.astype(observed, soft.dtype) - truth) * (soft - truth), axis=-1))
 
 
-def pseudo_label_risk(
-    weight: float | Array, risk_observed: float | Array, risk_soft: float | Array, cross: float | Array = 0.0
-) -> Any:
-    """Risk of the pseudo labels ``λ y + (1 - λ) s``: ``λ² R_y + (1 - λ)² R_s + 2 λ (1 - λ) C``.
-
-    Parameters
-    ----------
-    weight : float or array in [0, 1]
-        λ.
-    risk_observed, risk_soft, cross : float or array
-        R_y, R_s and C; all arrays of shapes that go together.
-
-    Returns
-    -------
-    float or array, in the unit of the risks.
-
-    Examples
-    --------
-    >>> pseudo_label_risk(0.5, risk_observed=1.0, risk_soft=0.6, cross=0.2)
-    0.5
-    """
-    return weight**2 * risk_observed + (1 - weight) ** 2 * risk_soft + 2 * weight * (1 - weight) * cross
-
-
 def analyse_risk(
     observed: Array,
     soft: Array,
@@ -219,7 +159,7 @@ def analyse_risk(
     truth : (N, L) array of 0 and 1
         y*.
     weights : mapping of names to λ in [0, 1], optional
-        Weights to measure besides the measured ones.
+        Weights to measure besides the measured ones; `RULES` are names that are taken.
     resamples : int
         Bootstrap draws.
     seed : int
@@ -231,7 +171,8 @@ def analyse_risk(
     Raises
     ------
     ValueError
-        When the shapes differ, there is no sample or no draw, a label is NaN, or a weight lies outside [0, 1].
+        When the shapes differ, there is no sample or no draw, a label is NaN, a weight lies outside [0, 1], or its name
+        is taken.
 
     Examples
     --------
@@ -249,167 +190,47 @@ def analyse_risk(
     if resamples < 1:
         raise ValueError(f"one bootstrap draw or more is needed, found {resamples}")
     for name, weight in (weights or {}).items():
+        if name in RULES:
+            raise ValueError(f"{name!r} is measured anyway: give the weight λ another name than {', '.join(RULES)}")
         if not 0 <= weight <= 1:
             raise ValueError(f"the weight λ {name!r} must lie in [0, 1], found {weight}")
     count, width = observed.shape
-    blocks = list(_label_blocks(count, width))
     each = np.zeros((count, 3))  # per sample: |d_y|², |d_s|², d_y · d_s
-    for block in blocks:
-        each += _products(observed[:, block], soft[:, block], truth[:, block])[:3].sum(axis=2).T
+    for block in label_blocks(count, width):
+        each += products_of(observed[:, block], soft[:, block], truth[:, block])[:3].sum(axis=2).T
     total = each.mean(axis=0)
     if not np.isfinite(total).all():
         raise ValueError("a label is NaN or infinite: it has no risk")
-    drawn = _bootstrap_means(each, resamples, seed)  # (B, 3)
+    drawn = bootstrap_means(each, resamples, seed)  # (B, 3)
 
-    best = float(_exact_weights(*total))
+    best = float(exact_weights(*total))
     chosen: dict[str, Estimate[float]] = {name: Estimate(w, w, w) for name, w in [("observed", 1.0), ("soft", 0.0)]}
     chosen |= {name: Estimate(float(w), float(w), float(w)) for name, w in (weights or {}).items()}
-    chosen["risk"] = _scalar(_exact_weights(total[0], total[1], 0.0), _exact_weights(drawn[:, 0], drawn[:, 1], 0.0))
-    chosen["exact"] = _scalar(best, _exact_weights(*drawn.T))
+    chosen["risk"] = estimate_scalar(
+        exact_weights(total[0], total[1], 0.0), exact_weights(drawn[:, 0], drawn[:, 1], 0.0)
+    )
+    chosen["exact"] = estimate_scalar(best, exact_weights(*drawn.T))
     at_best, drawn_at_best = pseudo_label_risk(best, *total), pseudo_label_risk(best, *drawn.T)
     rules = {}
     for name, estimate in chosen.items():
         here, drawn_here = pseudo_label_risk(estimate.value, *total), pseudo_label_risk(estimate.value, *drawn.T)
-        rules[name] = RuleRisk(estimate, _scalar(here, drawn_here), _scalar(here - at_best, drawn_here - drawn_at_best))
+        rules[name] = RuleRisk(
+            estimate, estimate_scalar(here, drawn_here), estimate_scalar(here - at_best, drawn_here - drawn_at_best)
+        )
     by_rule = {name: rule.weight.value for name, rule in rules.items()}
-    parts = [
-        _analyse_labels(observed[:, block], soft[:, block], truth[:, block], by_rule, resamples, seed)
-        for block in blocks
-    ]
-    labels = _join([part for part, _ in parts])
-    drawn_independent = np.sum([drawn_of_block for _, drawn_of_block in parts], axis=0)  # (B,)
+    labels, drawn_independent = analyse_labels(observed, soft, truth, by_rule, resamples, seed)
     independent = labels.cross_independent.value.sum()
     return RiskAnalysis(
         samples=count,
         resamples=resamples,
-        observed=_scalar(total[0], drawn[:, 0]),
-        soft=_scalar(total[1], drawn[:, 1]),
-        cross=_scalar(total[2], drawn[:, 2]),
-        cross_independent=_scalar(independent, drawn_independent),
-        cross_shared=_scalar(total[2] - independent, drawn[:, 2] - drawn_independent),
-        correlation=_scalar(_correlation(*total), _correlation(*drawn.T)),
+        observed=estimate_scalar(total[0], drawn[:, 0]),
+        soft=estimate_scalar(total[1], drawn[:, 1]),
+        cross=estimate_scalar(total[2], drawn[:, 2]),
+        cross_independent=estimate_scalar(independent, drawn_independent),
+        cross_shared=estimate_scalar(total[2] - independent, drawn[:, 2] - drawn_independent),
+        correlation=estimate_scalar(correlation_of(*total), correlation_of(*drawn.T)),
         rules=rules,
         labels=labels,
-    )
-
-
-def _analyse_labels(
-    observed: npt.NDArray[Any],
-    soft: npt.NDArray[Any],
-    truth: npt.NDArray[Any],
-    weights: Mapping[str, float],
-    resamples: int,
-    seed: int,
-) -> tuple[LabelRisks, FloatArray]:
-    """Every label of a block by itself, and the draws (B,) of the block's C_0.
-
-    The draws of samples are those for the whole, as the seed is the same.
-    """
-    products = _products(observed, soft, truth)  # (8, N, K)
-    kinds, count, width = products.shape
-    flat = products.transpose(1, 0, 2).reshape(count, kinds * width)
-    several = _bootstrap_means(flat, resamples, seed).reshape(resamples, kinds, width).transpose(1, 0, 2)  # (8, B, K)
-    single = products.mean(axis=1)  # (8, K)
-    independent, drawn_independent = _independent_cross(*single[3:]), _independent_cross(*several[3:])  # (K,), (B, K)
-    means, drawn = single[:3], several[:3]
-    labels = LabelRisks(
-        positives=np.count_nonzero(truth, axis=0).astype(np.int64),
-        observed=_estimate(means[0], drawn[0]),
-        soft=_estimate(means[1], drawn[1]),
-        cross=_estimate(means[2], drawn[2]),
-        cross_independent=_estimate(independent, drawn_independent),
-        cross_shared=_estimate(means[2] - independent, drawn[2] - drawn_independent),
-        correlation=_estimate(_correlation(*means), _correlation(*drawn)),
-        weight_risk=_estimate(_exact_weights(means[0], means[1], 0.0), _exact_weights(drawn[0], drawn[1], 0.0)),
-        weight_exact=_estimate(_exact_weights(*means), _exact_weights(*drawn)),
-        pseudo={
-            name: _estimate(pseudo_label_risk(weight, *means), pseudo_label_risk(weight, *drawn))
-            for name, weight in weights.items()
-        },
-    )
-    return labels, drawn_independent.sum(axis=1)
-
-
-def _products(observed: npt.NDArray[Any], soft: npt.NDArray[Any], truth: npt.NDArray[Any]) -> FloatArray:
-    """d_y², d_s², d_y d_s; y*, y* d_y, y* d_s, d_y, d_s of every sample and label: (8, N, K)."""
-    true = truth.astype(np.float64)
-    y, s = observed - true, soft - true
-    return np.stack([y**2, s**2, y * s, true, true * y, true * s, y, s])
-
-
-def _independent_cross(
-    positive: FloatArray, y_positive: FloatArray, s_positive: FloatArray, y: FloatArray, s: FloatArray
-) -> FloatArray:
-    """C_0 of labels from means of y*, y* d_y, y* d_s, d_y and d_s."""
-    negative = 1 - positive
-    with_label = y_positive * s_positive / np.where(positive > 0, positive, 1.0)
-    without = (y - y_positive) * (s - s_positive) / np.where(negative > 0, negative, 1.0)
-    return np.asarray(with_label + without)
-
-
-def _bootstrap_means(quantities: FloatArray, resamples: int, seed: int) -> FloatArray:
-    """Means (B, K) of quantities (N, K) over samples drawn again, N of N with replacement."""
-    generator = np.random.default_rng(seed)
-    count, width = quantities.shape
-    means = np.empty((resamples, width))
-    together = max(1, _ENTRIES // (8 * count))  # draws at once
-    for start in range(0, resamples, together):
-        draws = min(together, resamples - start)
-        picked = generator.integers(count, size=(draws, count)) + count * np.arange(draws)[:, None]
-        times = np.bincount(picked.ravel(), minlength=draws * count).reshape(draws, count)
-        means[start : start + draws] = times.astype(np.float64) @ quantities / count
-    return means
-
-
-def _exact_weights(risk_observed: Any, risk_soft: Any, cross: Any) -> FloatArray:
-    """`labels.optimal_weight` for arrays of risks."""
-    spread = np.asarray(risk_observed + risk_soft - 2 * cross, np.float64)
-    alike = spread <= 1e-12 * np.maximum(risk_observed + risk_soft, 1e-300)
-    weights = (risk_soft - cross) / np.where(alike, 1.0, spread)
-    return np.where(alike, 0.5, np.clip(weights, 0.0, 1.0))
-
-
-def _correlation(risk_observed: Any, risk_soft: Any, cross: Any) -> FloatArray:
-    scale = np.sqrt(np.asarray(risk_observed * risk_soft, np.float64))
-    return np.where(scale > 0, np.clip(cross / np.where(scale > 0, scale, 1.0), -1.0, 1.0), np.nan)
-
-
-def _estimate(value: FloatArray, drawn: FloatArray) -> Estimate[FloatArray]:
-    """A value (...) with the interval of its draws (B, ...); NaN where the value is."""
-    filled = np.nan_to_num(drawn, nan=0.0)  # a draw in which one side made no error shares none
-    low, high = np.quantile(filled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    unknown = np.isnan(value)
-    return Estimate(np.asarray(value), np.where(unknown, np.nan, low), np.where(unknown, np.nan, high))
-
-
-def _scalar(value: Any, drawn: FloatArray) -> Estimate[float]:
-    return Estimate(*(float(part) for part in _estimate(np.asarray(value, np.float64), drawn)))
-
-
-def _label_blocks(count: int, width: int) -> Iterator[slice]:
-    """Labels in blocks, so that no float copy of everything is made."""
-    step = max(16, _ENTRIES // (16 * count))
-    return (slice(start, min(start + step, width)) for start in range(0, width, step))
-
-
-def _join(parts: list[LabelRisks]) -> LabelRisks:
-    def join(estimates: list[Estimate[FloatArray]]) -> Estimate[FloatArray]:
-        return Estimate(*(np.concatenate(arrays) for arrays in zip(*estimates, strict=True)))
-
-    names = (
-        "observed",
-        "soft",
-        "cross",
-        "cross_independent",
-        "cross_shared",
-        "correlation",
-        "weight_risk",
-        "weight_exact",
-    )
-    return LabelRisks(
-        positives=np.concatenate([part.positives for part in parts]),
-        **{name: join([getattr(part, name) for part in parts]) for name in names},
-        pseudo={rule: join([part.pseudo[rule] for part in parts]) for rule in parts[0].pseudo},
     )
 
 

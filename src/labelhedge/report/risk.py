@@ -24,7 +24,11 @@ from labelhedge.corpus import Corpus, EvaluationView
 from labelhedge.errors import LabelhedgeError
 from labelhedge.evaluation import Estimate, RiskAnalysis, analyse_risk
 from labelhedge.labels import heuristic_weight, soften
+from labelhedge.methods import METHODS
+from labelhedge.methods.distill import Distillation
+from labelhedge.methods.guided import GuidedDistillation
 from labelhedge.models import Classifier, load_classifier
+from labelhedge.report.label_risk import LabelRiskTable
 from labelhedge.results import Results
 from labelhedge.training import cache_folder, evaluation_set, prepare_inputs
 from labelhedge.training.loop import predict_logits
@@ -45,7 +49,7 @@ _RULES = {"observed": "y alone", "soft": "s alone"}
 
 @dataclass(frozen=True)
 class RunRisk:
-    """What :func:`measure_risk` found; rich prints it as tables, one per label too if ``per_label``.
+    """What :func:`measure_risk` found; rich prints it as tables, one of labels too if ``per_label``.
 
     Attributes
     ----------
@@ -75,10 +79,19 @@ class RunRisk:
     per_label: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain values: estimates as {value, low, high}, NaN as None, arrays as lists by label."""
+        """Everything as plain values: estimates as {value, low, high}, NaN as None, arrays as lists by label.
+
+        `independent` and `independent_given_truth`, for all and by label, are None where no observed label is wrong.
+        """
         content = _plain({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
         del content["per_label"]
-        content["analysis"]["independent"] = self.analysis.independent
+        for part, found, seen in (
+            (content["analysis"], self.analysis, self.analysis.noise_shown),
+            (content["analysis"]["labels"], self.analysis.labels, self.analysis.labels.noise_shown),
+        ):
+            for name in ("independent", "independent_given_truth"):
+                verdict: npt.NDArray[Any] = np.where(seen, np.asarray(getattr(found, name)), np.asarray(None))
+                part[name] = verdict.tolist()
         return dict(content)
 
     def save(self, path: Path) -> None:
@@ -99,7 +112,7 @@ class RunRisk:
         for remark in self.remarks:
             yield Text(f"- {remark}")
         if self.per_label:
-            yield self._by_label()
+            yield LabelRiskTable(self.labels, self.analysis)
 
     def _risks(self) -> Table:
         analysis = self.analysis
@@ -121,23 +134,6 @@ class RunRisk:
                 f"{rule.weight.value:.2f}" if given else _shown(rule.weight, 2),
                 _shown(rule.risk),
                 "" if name == "exact" else _shown(rule.excess, sign=True),
-            )
-        return table
-
-    def _by_label(self) -> Table:
-        """Per 1,000 images: a single label's risk is small."""
-        labels, at_exact = self.analysis.labels, self.analysis.labels.pseudo["exact"]
-        table = _table("label", "positives", "R_y", "R_s", "C", "own λ", "at `exact`")
-        table.title, table.title_justify = "\nby label, risks per 1,000 images, `exact` as for all labels", "left"
-        for number in np.argsort(-at_exact.value, kind="stable"):
-            table.add_row(
-                escape(self.labels[number]),
-                f"{labels.positives[number]:,}",
-                f"{1000 * labels.observed.value[number]:.1f}",
-                f"{1000 * labels.soft.value[number]:.1f}",
-                f"{1000 * labels.cross.value[number]:+.1f}",
-                _shown(_at(labels.weight_exact, number), 2),
-                f"{1000 * at_exact.value[number]:.1f}",
             )
         return table
 
@@ -193,8 +189,9 @@ def measure_risk(
     soft = soft_labels(load_classifier(Path(run) / "models" / "clean"), corpus, view, temperature, progress=progress)
     teacher = results.best("clean")
     weights, remarks = _heuristics(results, teacher.seed)
+    used, remarks_of_run = _used(results, teacher.seed, temperature)
     analysis = analyse_risk(
-        view.observed.toarray(), soft, view.truth.toarray(), weights, resamples=resamples, seed=seed
+        view.observed.toarray(), soft, view.truth.toarray(), weights | used, resamples=resamples, seed=seed
     )
     return RunRisk(
         run=str(run),
@@ -204,7 +201,7 @@ def measure_risk(
         temperature=temperature,
         labels=[label.name for label in corpus.labels],
         analysis=analysis,
-        remarks=[*_verdict(analysis, on, corpus), *remarks],
+        remarks=[*_verdict(analysis, on, corpus), *remarks, *remarks_of_run],
         per_label=per_label,
     )
 
@@ -252,6 +249,29 @@ def _heuristics(results: Results, seed: int) -> tuple[dict[str, float], list[str
     }, []
 
 
+def _used(results: Results, seed: int, temperature: float) -> tuple[dict[str, float], list[str]]:
+    """λ that this seed of the run mixed y and s with, by method, and how its pseudo labels differ from those here.
+
+    Others that have a λ mix y with something else: `bootstrap` with its own predictions, `smooth` with 1 / L.
+    """
+    weights, remarks = dict[str, float](), list[str]()
+    for name, settings in results.recipe["methods"].items():
+        method = METHODS.get(settings.get("method", name))
+        if method is None or not issubclass(method, Distillation):
+            continue
+        row = f"run: {name}"  # a variant may be called `exact`
+        for result in results.of(name):
+            if result.seed != seed or result.weight is None:
+                continue
+            weights[row] = result.weight
+            if (own := settings.get("temperature", 1.0)) != temperature:
+                remarks.append(f"`{row}` has its λ from the run, where T was {own:g}; s here has T = {temperature:g}.")
+            if issubclass(method, GuidedDistillation):
+                remarks.append(f"`{row}` has its λ from the run, which mixed with ŝ = G s (Eq. 12); here it is s.")
+            remarks += [f"`{row}`: {remark}." for remark in result.remarks]
+    return weights, remarks
+
+
 def _verdict(analysis: RiskAnalysis, on: str, corpus: Corpus) -> Iterator[str]:
     """Whether the noise is seen at all, and whether Proposition 1 holds."""
     if not analysis.noise_shown:
@@ -275,16 +295,15 @@ def _verdict(analysis: RiskAnalysis, on: str, corpus: Corpus) -> Iterator[str]:
         "Proposition 1 assumes C = 0, and it does not hold here: the interval of C excludes 0. `risk` (Eq. 8) leaves C "
         "out, `exact` counts it."
     )
-    shared = analysis.cross_shared
-    if shared.low > 0:
-        yield "C is above C_0: images whose observed labels are wrong are harder for the teacher too."
-    elif shared.high < 0:
-        yield "C is below C_0: the teacher is better than elsewhere on images whose observed labels are wrong."
-    else:
+    if analysis.independent_given_truth:
         yield (
             "As far as these images tell C is C_0: given the truth, both err independently. That is not enough for "
             "C = 0, as where y is wrong s can only err to the same side."
         )
+    elif analysis.cross_shared.low > 0:
+        yield "C is above C_0: images whose observed labels are wrong are harder for the teacher too."
+    else:
+        yield "C is below C_0: the teacher is better than elsewhere on images whose observed labels are wrong."
 
 
 def _table(*headings: str) -> Table:
@@ -302,10 +321,6 @@ def _shown(estimate: Estimate[float], digits: int = 3, *, sign: bool = False) ->
         return "-"
     value, low, high = (f"{part:{'+' if sign else ''}.{digits}f}" for part in estimate)
     return escape(f"{value} [{low}, {high}]")
-
-
-def _at(estimate: Estimate[npt.NDArray[np.float64]], number: int) -> Estimate[float]:
-    return Estimate(*(float(part[number]) for part in estimate))
 
 
 def _plain(value: Any) -> Any:
