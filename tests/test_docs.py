@@ -27,6 +27,11 @@ def test_your_own_images_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs" / "colours" / "report.html").exists()
 
 
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "benchmarks").glob("*.py"))], ids=lambda page: page.name)
+def test_nothing_is_left_to_be_filled_in(page):
+    assert "PLACEHOLDER" not in page.read_text()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_recipes_in_the_pages_are_valid(page):
     for block in blocks(page, "yaml"):
