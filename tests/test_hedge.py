@@ -355,7 +355,7 @@ def test_a_student_that_does_not_beat_noisy_on_dev_is_not_returned(corpus_folder
     monkeypatch.setattr(module.Task, "train_model", spoiled)
     results = run(corpus_folder, tmp_path / "run")
     assert results.of("hedge")[0].test_map == results.of("noisy")[0].test_map
-    assert "Baseline-Noisy is what is returned" in results.of("hedge")[0].remarks[-1]
+    assert "the model of `noisy` is returned" in results.of("hedge")[0].remarks[-1]
     assert fit_of(tmp_path / "run").pseudo_labels() is None  # dev has rejected them
     assert results.of("hedge")[0].best_epoch == results.of("noisy")[0].best_epoch
 

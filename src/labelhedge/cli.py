@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with: labelhedge demo",
 )
-corpus_app = typer.Typer(help="Look at a corpus and check it.", no_args_is_help=True)
+corpus_app = typer.Typer(help="Look at a corpus, check it, or make its labels noisy on purpose.", no_args_is_help=True)
 app.add_typer(corpus_app, name="corpus")
 
 OutOption = Annotated[str | None, typer.Option(help="Folder for the results.", metavar="FOLDER")]
@@ -86,8 +86,10 @@ def rank(
     from labelhedge.results import Results
 
     names = list(Results.load(run).results[0].average_precision)
+    suspects = rank_suspects(run, names, method=method, label=label, count=count)
     table = Table("sample", "label", "perhaps", "pseudo label", "suspicion")
-    for suspect in rank_suspects(run, names, method=method, label=label, count=count):
+    table.title = f"doubted by {suspects[0].method}" if suspects else None
+    for suspect in suspects:
         table.add_row(
             escape(suspect.id),
             escape(suspect.label),

@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,18 +78,21 @@ def run(recipe: Recipe, *, progress: bool = False, fresh: bool = False) -> Resul
         raise RecipeError("a run uses one process: start it without torchrun or accelerate launch")
 
     corpus = Corpus.open(recipe.corpus, progress=progress)
-    recipe = resolve(recipe, corpus)
+    asked, recipe = recipe.methods, resolve(recipe, corpus)
     assert recipe.out is not None
+    assert isinstance(recipe.methods, dict)
+    if progress and (left_out := _left_out(asked, recipe.methods)):
+        print(f"left out, as the corpus does not allow them: {', '.join(left_out)}", file=sys.stderr)
     folder = Path(recipe.out)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(folder / ".lock", timeout=0):
             if fresh:
-                _forget(folder)
+                _forget(folder, {method.name for method in recipe.methods.values()})
             store = prepare_inputs(
                 corpus.images, corpus.samples.digests, recipe.network, cache_folder(), progress=progress
             )
-            fits = len(recipe.methods or ()) * len(recipe.seeds)
+            fits = len(recipe.methods) * len(recipe.seeds)
             with RunProgress(fits, enabled=progress) as bars:
                 experiment = Experiment(recipe, corpus, store, folder, bars)
                 return experiment.run()
@@ -283,11 +287,20 @@ class Experiment:
         write_report(self.folder, self.corpus)
 
 
-def _forget(folder: Path) -> None:
-    """Remove the fits and results of an earlier run, and nothing else."""
+def _left_out(asked: Any, methods: Mapping[str, Method]) -> list[str]:
+    """Methods that would be run if the corpus had what they need."""
+    if isinstance(asked, dict):
+        return []
+    usual = [m for m in METHODS.values() if (not m.auxiliary if asked == "all" else m.by_default)]
+    return [method.name for method in usual if method.name not in methods and not method.missing_packages()]
+
+
+def _forget(folder: Path, methods: set[str]) -> None:
+    """Remove the results of an earlier run and the fits of these methods, and nothing else."""
     (folder / "results.json").unlink(missing_ok=True)
     for path in (folder / "fits").glob("*"):
-        if re.fullmatch(r".+-\d+-[0-9a-f]{12}", path.name):
+        found = re.fullmatch(r"(.+)-\d+-[0-9a-f]{12}", path.name)
+        if found and found[1] in methods:
             shutil.rmtree(path)
 
 

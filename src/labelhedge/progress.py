@@ -44,17 +44,17 @@ class RunProgress:
         task = self._bars.add_task(f"  {method}, seed {seed}", total=epochs)
         best, started = [0.0], time.monotonic()
 
-        def on_epoch(epoch: int, loss: float, dev_map: float) -> None:
-            text = f"  {method}, seed {seed}, dev mAP {100 * dev_map:.1f}"
+        def on_epoch(epoch: int, loss: float, dev_score: float) -> None:
+            text = f"  {method}, seed {seed}, dev {100 * dev_score:.1f}"
             self._bars.update(task, completed=epoch, description=text)
-            best[0] = dev_map if epoch == 1 else max(best[0], dev_map)  # of a method's last network
+            best[0] = dev_score if epoch == 1 else max(best[0], dev_score)  # of a method's last network
 
         yield on_epoch
         self._bars.remove_task(task)
         self._bars.advance(self._all)
         if self._lines and best[0]:
             seconds = time.monotonic() - started
-            print(f"{method}, seed {seed}: dev mAP {100 * best[0]:.1f}, {seconds:.0f} s", file=sys.stderr, flush=True)
+            print(f"{method}, seed {seed}: dev {100 * best[0]:.1f}, {seconds:.0f} s", file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         """Say what is done after the last fit."""

@@ -153,6 +153,9 @@ class Recipe(BaseModel):
         return {name: {"method": method.name, **method.model_dump(mode="json")} for name, method in methods.items()}
 
 
+_COMPARED = [name for name, method in METHODS.items() if not method.auxiliary]
+
+
 def order_methods(methods: Mapping[str, Method]) -> dict[str, Method]:
     """Put methods in an order in which each comes after those it needs, and add what is missing with its defaults."""
     ordered: dict[str, Method] = {}
@@ -178,7 +181,7 @@ def _build_method(name: Any, settings: Any) -> Method:
         raise ValueError(f"methods.{name}: a mapping of settings is needed, found {settings!r}")
     kind = settings.pop("method", name)
     if kind not in METHODS:
-        raise ValueError(f"there is no method {kind!r}{_suggest(str(kind), METHODS)}; there is: {', '.join(METHODS)}")
+        raise ValueError(f"there is no method {kind!r}{_suggest(str(kind), METHODS)}; there is: {', '.join(_COMPARED)}")
     if name in METHODS and kind != name:
         raise ValueError(f"methods.{name} is the name of a method and cannot stand for {kind!r}: choose another")
     try:
@@ -212,7 +215,7 @@ def _explain(problem: Any, prefix: str = "", owner: type[BaseModel] = Recipe) ->
 
 
 def _suggest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = [match for match in difflib.get_close_matches(name, list(known), n=2) if match != name]
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

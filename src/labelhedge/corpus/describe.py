@@ -49,14 +49,16 @@ class Description:
     precision: float | None
     recall: float | None
     background_mislabelled: float | None
+    exclusive: bool = False
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """What it says, line by line, as pairs of a name and a value."""
         yield "corpus", self.name
         yield "licence", self.licence
         yield "categories", f"{self.categories:,}"
+        without = "unlabelled" if self.exclusive else "background"
         for split in SPLITS:
-            yield split, f"{getattr(self, split):,} ({self.background[split]:,} background)"
+            yield split, f"{getattr(self, split):,} ({self.background[split]:,} {without})"
         yield "clean : noisy", f"{self.clean:,} : {self.noisy:,}"
         if self.precision is not None and self.recall is not None:
             yield "observed labels", f"precision {self.precision:.2f}, recall {self.recall:.2f}"
@@ -103,4 +105,5 @@ def describe(info: CorpusInfo, samples: Samples) -> Description:
         precision=hits / observed.nnz if observed.nnz else None,
         recall=hits / verified.nnz if verified.nnz else None,
         background_mislabelled=float(mislabelled.mean()) if background.any() else None,
+        exclusive=info.exclusive,
     )

@@ -95,7 +95,7 @@ class Hedge(Method):
         if clean_set.shows_noise:
             targets = work.learned(teachers, self.rounds)
         else:
-            remarks.append(f"{clean_set}: the clean set does not show the noise, which was estimated without it")
+            remarks.append(f"the clean set does not show the noise, which was estimated without it: {clean_set}")
             targets = work.estimated(teachers)
         fit = task.train_model(targets)
         fit.seconds += work.seconds
@@ -103,7 +103,7 @@ class Hedge(Method):
             path.unlink()
         if (fit.dev_accuracy or 0, fit.dev_map) < (noisy.dev_accuracy or 0, noisy.dev_map):
             (task.folder / "pseudo-labels.npy").unlink()
-            return _instead(noisy, task, [*remarks, "the student did not beat it on dev"], fit.seconds)
+            return _instead(noisy, task, [*remarks, "the student did not beat `noisy` on dev"], fit.seconds)
         fit.remarks = remarks
         return fit
 
@@ -119,7 +119,7 @@ def _instead(noisy: Fit, task: Task, reasons: Sequence[str], seconds: float = 0.
         seconds=seconds,
         history=noisy.history,
         last=noisy.last,
-        remarks=[*reasons[:-1], f"{reasons[-1]}: Baseline-Noisy is what is returned"],
+        remarks=[*reasons[:-1], f"{reasons[-1]}: the model of `noisy` is returned"],
     )
 
 

@@ -182,9 +182,11 @@ class CleanSet(NamedTuple):
     def __str__(self) -> str:
         if self.fewer:
             return "few of the checked images carry an observed label"
+        if self.p_value >= 0.01:
+            return f"{self.wrong} of {self.labelled} observed labels of the checked images are wrong, too few to tell"
         return (
             f"{self.wrong} of {self.labelled} observed labels of the checked images are wrong, and a teacher believes "
-            f"them more than those of other images in {self.area:.0%} of pairs (p = {self.p_value:.0e})"
+            f"them more than those of other images in {self.area:.0%} of pairs (p = {self.p_value:.1g})"
         )
 
 

@@ -82,13 +82,14 @@ def best_hedge(run: Path, results: Results) -> str | None:
     """Of the methods that made pseudo labels the best on dev; None where none did."""
     made = methods_with_labels(run)
     hedges = [row for row in results.summaries() if row.method in made]
-    return max(hedges, key=lambda row: row.dev).method if hedges else None
+    return max(reversed(hedges), key=lambda row: row.dev).method if hedges else None  # of equals the later one
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """A training sample whose label looks wrong."""
+    """A training sample whose label looks wrong to a method."""
 
+    method: str
     id: str
     label: str
     fault: str
@@ -140,6 +141,7 @@ def rank_suspects(
     ids = table["id"].to_pylist()
     return [
         Suspect(
+            method=method or "",
             id=ids[row],
             label=labels[suspect[row]],
             fault="wrong" if wrong[row] else "missing",

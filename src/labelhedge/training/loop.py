@@ -50,6 +50,7 @@ class Outcome:
     seconds : float
         Training time over all sittings.
     history : list of (loss, dev mAP), one per epoch
+    dev_scores : list of what chose the best epoch, one per epoch
     last : dict
         The network's weights of the last epoch, where `keep_last` asks for them.
     """
@@ -61,6 +62,7 @@ class Outcome:
     epochs: int = 0
     seconds: float = 0.0
     history: list[tuple[float, float]] = field(default_factory=list)
+    dev_scores: list[float] = field(default_factory=list)
     last: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -98,7 +100,7 @@ def train(
         The labels exclude each other: the best epoch is that of the highest accuracy on dev, not mAP.
     checkpoint : Path, optional
         File to resume from and to save to; removed at the end.
-    on_epoch : function of (epoch, loss, dev mAP), optional
+    on_epoch : function of (epoch, loss, dev mAP or accuracy), optional
 
     Raises
     ------
@@ -164,7 +166,7 @@ def train(
             _close_epoch(outcome, network, float(losses) / batches, dev_truth, scores, exclusive)
             losses.zero_()
             if on_epoch is not None:
-                on_epoch(outcome.epochs, *outcome.history[-1])
+                on_epoch(outcome.epochs, outcome.history[-1][0], outcome.dev_scores[-1])
         due = settings.checkpoint_seconds and max(settings.checkpoint_seconds, 20 * cost)  # a twentieth of the time
         if (began := time.monotonic()) - last_saved >= due:
             save()
@@ -206,6 +208,7 @@ def _close_epoch(
     dev_accuracy = float(accuracy(truth, scores)) if exclusive else None
     outcome.epochs += 1
     outcome.history.append((loss, dev_map))
+    outcome.dev_scores.append(dev_map if dev_accuracy is None else dev_accuracy)
     if (dev_accuracy or 0.0, dev_map) > (outcome.dev_accuracy or 0.0, outcome.dev_map):
         outcome.dev_map, outcome.dev_accuracy, outcome.epoch = dev_map, dev_accuracy, outcome.epochs
         outcome.weights = copy.deepcopy({name: value.cpu() for name, value in network.state_dict().items()})

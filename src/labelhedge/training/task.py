@@ -107,7 +107,7 @@ class Task:
     network, training : settings
     seed : int
     folder : Path
-    on_epoch : function of (epoch, loss, dev mAP), or None
+    on_epoch : function of (epoch, loss, dev mAP or accuracy), or None
     exclusive : bool
         The labels exclude each other: softmax and categorical cross entropy in the place of sigmoid and binary.
     """
