@@ -8,7 +8,9 @@ are dev; test is CIFAR-10's, with the near-copies of training images that CIFAR-
 the training images and trains a head on frozen ImageNet features of 96 pixels; gpu trains AlexNet-BN from scratch on
 45,000. Results are of the epoch chosen on dev, and of the last epoch.
 
-RESULT_PLACEHOLDER
+Result: not yet run in full. A first look at one seed (`worse`, 1,000 trusted of 10,000 training images, 20 epochs,
+seed 7; 2 cores, one thread, PyTorch 2.13.0, 2026-11-23; hedge in an earlier state), test accuracy in %: clean 68.7,
+noisy 69.3, gce 70.5, ensemble 70.6, distill 71.3, glc 71.7, hedge 72.0, upper-bound 75.1.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/sensitivity.py                 # resumable
 
-RESULT_PLACEHOLDER
+Result: not yet run.
 """
 
 from __future__ import annotations
