@@ -1,6 +1,6 @@
 """Quality on CIFAR-10 with human label noise (CIFAR-10N, Wei et al., ICLR 2022), a small part of it trusted.
 
-    python benchmarks/cifar10n.py                    # LABELHEDGE_DATA names the folder with cifar10n.parquet
+    python benchmarks/cifar10n.py --data FOLDER      # with cifar10n.parquet
 
 One label an image (softmax, accuracy). Labels are the votes of `worse` (40% wrong) or `aggregate` (9% wrong); of 1,000
 or 5,000 training images the true labels are trusted too, beside the votes. Other training images with their true labels
@@ -15,7 +15,6 @@ noisy 69.3, gce 70.5, ensemble 70.6, distill 71.3, glc 71.7, hedge 72.0, upper-b
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -24,9 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import labelhedge as lh
-from suite import Benchmark, Preset, main
+from suite import Benchmark, Preset, data_folder, main
 
-DATA = Path(os.environ.get("LABELHEDGE_DATA", "../shared/data"))
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 METHODS = {
@@ -54,7 +52,7 @@ def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
     if (folder / "corpus.json").exists():
         return folder
     noise, trusted = variant.split("-")
-    table = pq.read_table(DATA / "cifar10n.parquet", columns=["id", "split", "image", "clean", noise])
+    table = pq.read_table(data_folder() / "cifar10n.parquet", columns=["id", "split", "image", "clean", noise])
     clean = table["clean"].to_numpy()
     rng = np.random.default_rng(seed)
     source = np.array(table["split"].to_pylist())
@@ -103,6 +101,7 @@ BENCHMARK = Benchmark(
         ),
     },
     corpus=corpus,
+    needs_data=True,
 )
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ distill 26.9, hedge 28.6, upper-bound 32.0. Twelve epochs are short of convergen
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 from pathlib import Path
 
@@ -28,9 +27,8 @@ import pyarrow.parquet as pq
 import labelhedge as lh
 from labelhedge.corpus import stratified_split
 from labelhedge.noise import compose, kinship
-from suite import Benchmark, Preset, main
+from suite import Benchmark, Preset, data_folder, main
 
-DATA = Path(os.environ.get("LABELHEDGE_DATA", "../shared/data"))
 SHARES = {"right": 0.45, "siblings": 0.25, "background": 0.30}
 CLEAN = 0.2
 NAMESPACE = "urn:wordnet:"
@@ -62,7 +60,7 @@ def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
     if (folder / "corpus.json").exists():
         return folder
     labels, triples = read_graph(preset.data["every"])
-    table = pq.read_table(DATA / "tiny_species.parquet")
+    table = pq.read_table(data_folder() / "tiny_species.parquet")
     number = {label.id: index for index, label in enumerate(labels)}
     wnid = np.array(table["wnid"].to_pylist())
     background = np.array(table["role"].to_pylist()) == "background"
@@ -110,13 +108,13 @@ def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
 
 def read_graph(every: int) -> tuple[tuple[lh.Label, ...], list[tuple[str, str, str]]]:
     """Every n-th species by WordNet number as labels, and the relations of all."""
-    with (DATA / "tiny_species_classes.csv").open() as file:
+    with (data_folder() / "tiny_species_classes.csv").open() as file:
         species = sorted(row["wnid"] for row in csv.DictReader(file) if row["domain"] == "species")
-    with (DATA / "tiny_species_classes.csv").open() as file:
+    with (data_folder() / "tiny_species_classes.csv").open() as file:
         names = {row["wnid"]: row["names"].split("|")[0] for row in csv.DictReader(file)}
     chosen = species[::every]
     labels = tuple(lh.Label(id=wnid, name=names[wnid], uri=NAMESPACE + wnid) for wnid in chosen)
-    with (DATA / "tiny_species_triples.tsv").open() as file:
+    with (data_folder() / "tiny_species_triples.tsv").open() as file:
         triples = [
             (NAMESPACE + row["u"], NAMESPACE + row["v"], NAMESPACE + row["r"])
             for row in csv.DictReader(file, delimiter="\t")
@@ -167,6 +165,7 @@ BENCHMARK = Benchmark(
         ),
     },
     corpus=corpus,
+    needs_data=True,
 )
 
 if __name__ == "__main__":

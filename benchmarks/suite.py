@@ -48,6 +48,12 @@ class Benchmark:
     variants: Mapping[str, Mapping[str, Any]]
     presets: Mapping[str, Preset]
     corpus: Callable[[str, int, Preset, Path], Path]
+    needs_data: bool = False
+
+
+def data_folder() -> Path:
+    """The folder of data from outside the project: `--data`, or LABELHEDGE_DATA."""
+    return Path(os.environ["LABELHEDGE_DATA"])
 
 
 def main(benchmark: Benchmark, doc: str | None) -> None:
@@ -61,7 +67,13 @@ def main(benchmark: Benchmark, doc: str | None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs") / f"benchmark-{benchmark.name}")
     parser.add_argument("--collect", action="store_true", help="run nothing, gather what is finished")
     parser.add_argument("--publish", action="store_true", help="also write the JSON file to docs/results")
+    if benchmark.needs_data:
+        parser.add_argument("--data", help="folder of the data; default: LABELHEDGE_DATA")
     options = parser.parse_args()
+    if getattr(options, "data", None):
+        os.environ["LABELHEDGE_DATA"] = options.data
+    if benchmark.needs_data and not options.collect and not os.environ.get("LABELHEDGE_DATA"):
+        parser.error("name the folder of the data with --data, or in LABELHEDGE_DATA")
     preset = benchmark.presets[options.preset]
     seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else list(preset.seeds)
     variants = options.variants.split(",") if options.variants else list(benchmark.variants)
