@@ -2,7 +2,9 @@
 
     python benchmarks/sensitivity.py                 # resumable
 
-Result: not yet run.
+Result so far (share of clean labels 1%, splits 100 to 103, test mAP in %, paired differences to noisy; 2 cores, one
+thread a process, PyTorch 2.13.0, 2026-11-23): noisy 38.2 ± 1.3, distill unchecked -3.1 ± 1.7, distill-checked
++0.2 ± 1.5, hedge +0.2 ± 0.5.
 """
 
 from __future__ import annotations
