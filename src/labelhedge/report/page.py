@@ -13,7 +13,6 @@ import jinja2
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
-from labelhedge.methods import METHODS
 from labelhedge.report.gallery import draw_gallery
 from labelhedge.report.suspicion import best_hedge
 from labelhedge.results import Results, Summary, percent
@@ -50,6 +49,8 @@ def write_report(run: Path, corpus: Corpus) -> Path:
     ValueError
         When the corpus is not the run's.
     """
+    from labelhedge.methods import METHODS  # with PyTorch, which `rank` does without
+
     results = Results.load(run)
     if results.corpus["hash"] != corpus.hash:
         raise LabelhedgeError(f"{run} was made with another state of the corpus {corpus.name}: run it again")
