@@ -76,6 +76,8 @@ class AlexNetBN(nn.Module):
             *_linear(hidden, hidden),
             nn.Linear(hidden, label_count),
         )
+        # As the batches are: with weights in the usual order they would be put into this one at every step.
+        self.features.to(memory_format=torch.channels_last)
         self.register_buffer("mean", torch.tensor(IMAGE_MEAN).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(IMAGE_STD).view(3, 1, 1) * 255, persistent=False)
 
