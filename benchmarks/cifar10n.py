@@ -15,42 +15,21 @@ noisy 69.3, gce 70.5, ensemble 70.6, distill 71.3, glc 71.7, hedge 72.0, upper-b
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 import labelhedge as lh
-from suite import Benchmark, Preset, data_folder, main
+from suite import Benchmark, Preset, all_methods, data_folder, main, sample_table
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-METHODS = {
-    "clean": None,
-    "noisy": None,
-    "bootstrap": None,
-    "smooth": None,
-    "finetune": None,
-    "noise-layer": None,
-    "reweight": None,
-    "distill": {"check": False},
-    "ensemble": None,
-    "glc": None,
-    "meta-weight": None,
-    "elr": None,
-    "gce": None,
-    "cleanlab": None,
-    "hedge": None,
-    "upper-bound": None,
-}
+METHODS = all_methods({"distill": {"check": False}}, without=["guided"])  # there is no graph
 
 
 def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
     """Write the corpus of a seed: which images train, which are dev, which are trusted."""
-    if (folder / "corpus.json").exists():
-        return folder
     noise, trusted = variant.split("-")
     table = pq.read_table(data_folder() / "cifar10n.parquet", columns=["id", "split", "image", "clean", noise])
     clean = table["clean"].to_numpy()
@@ -59,25 +38,14 @@ def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
     pool = rng.permutation(np.flatnonzero(source == "train"))
     dev, train = pool[: preset.data["dev"]], pool[preset.data["dev"] :][: preset.data["train"]]
     test = rng.permutation(np.flatnonzero(source == "test"))[: preset.data["test"]]
-    order = np.concatenate([train, dev, test])
+    sets = {"train": train, "dev": dev, "test": test}
     votes = table[noise].to_numpy(zero_copy_only=False)
-    observed = [[int(votes[row])] for row in train] + [[int(clean[row])] for row in order[len(train) :]]
-    marks = np.zeros(len(order), bool)
-    marks[: int(trusted)] = True  # the pool was shuffled
-    samples = pa.table(
-        {
-            "id": table["id"].take(order),
-            "split": ["train"] * len(train) + ["dev"] * len(dev) + ["test"] * len(test),
-            "image": pa.array([{"bytes": image, "path": None} for image in table["image"].take(order).to_pylist()]),
-            "observed": observed,
-            "verified": [[int(clean[row])] for row in order],
-            "trusted": marks,
-        }
-    )
+    observed = [[int(votes[row])] for row in train]
+    verified = [[int(clean[row])] for rows in sets.values() for row in rows]
+    marks = [place < int(trusted) for place in range(len(train))]  # the pool was shuffled
+    samples = sample_table(table, sets, observed, verified, marks)
     labels = tuple(lh.Label(id=name, name=name) for name in NAMES)
     info = lh.CorpusInfo(name=f"cifar10n-{variant}", licence="CC BY-NC 4.0", exclusive=True, labels=labels)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     return lh.write_corpus(folder, info, samples)
 
 

@@ -21,7 +21,6 @@ All methods: docs/results.md; all numbers, by seed and label: docs/results/clipa
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,41 +29,24 @@ import pyarrow.parquet as pq
 
 import labelhedge as lh
 from labelhedge.corpus import stratified_split
-from suite import Benchmark, Preset, main
+from suite import Benchmark, Preset, all_methods, main
 
-METHODS = {
-    "clean": None,
-    "noisy": None,
-    "bootstrap": None,
-    "bootstrap-hard": {"method": "bootstrap", "hard": True},
-    "smooth": None,
-    "finetune": None,
-    "noise-layer": None,
-    "reweight": None,
-    "distill": {"check": False},
-    "distill-mirrored": {"method": "distill", "weight": "mirrored", "check": False},
-    "distill-risk": {"method": "distill", "weight": "risk", "check": False},
-    "distill-dev": {"method": "distill", "weight": "dev", "check": False},
-    "guided": {"check": False},
-    "guided-dev": {"method": "guided", "beta": "dev", "check": False},
-    "ensemble": None,
-    "glc": None,
-    "meta-weight": None,
-    "elr": None,
-    "gce": None,
-    "cleanlab": None,
-    "hedge": None,
-    "hedge-no-text": {"method": "hedge", "text": False},
-    "upper-bound": None,
-}
+METHODS = all_methods(
+    {
+        "distill": {"check": False},
+        "guided": {"check": False},
+        "bootstrap-hard": {"method": "bootstrap", "hard": True},
+        "distill-mirrored": {"method": "distill", "weight": "mirrored", "check": False},
+        "distill-risk": {"method": "distill", "weight": "risk", "check": False},
+        "distill-dev": {"method": "distill", "weight": "dev", "check": False},
+        "guided-dev": {"method": "guided", "beta": "dev", "check": False},
+        "hedge-no-text": {"method": "hedge", "text": False},
+    }
+)
 
 
 def resplit(corpus: lh.Corpus, seed: int, folder: Path, share: float = 0.2) -> Path:
     """Write the corpus with another split and another clean set, a share of the training images."""
-    if (folder / "corpus.json").exists():
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     table = pa.concat_tables([pq.read_table(path) for path, _ in corpus.images.parts])
     verified = table["verified"].to_pylist()
     split = stratified_split(verified, {"train": 6, "test": 3, "dev": 1}, seed=seed, groups=table["group"].to_pylist())

@@ -17,7 +17,6 @@ distill 26.9, hedge 28.6, upper-bound 32.0. Twelve epochs are short of convergen
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,38 +26,23 @@ import pyarrow.parquet as pq
 import labelhedge as lh
 from labelhedge.corpus import stratified_split
 from labelhedge.noise import compose, kinship
-from suite import Benchmark, Preset, data_folder, main
+from suite import Benchmark, Preset, all_methods, data_folder, main, sample_table
 
 SHARES = {"right": 0.45, "siblings": 0.25, "background": 0.30}
 CLEAN = 0.2
 NAMESPACE = "urn:wordnet:"
 
-METHODS = {
-    "clean": None,
-    "noisy": None,
-    "bootstrap": None,
-    "smooth": None,
-    "finetune": None,
-    "noise-layer": None,
-    "reweight": None,
-    "distill": {"check": False},
-    "guided": {"beta": 0.4, "relations": [f"{NAMESPACE}order", f"{NAMESPACE}family"], "check": False},
-    "guided-dev": {"method": "guided", "beta": "dev", "check": False},
-    "ensemble": None,
-    "glc": None,
-    "meta-weight": None,
-    "elr": None,
-    "gce": None,
-    "cleanlab": None,
-    "hedge": None,
-    "upper-bound": None,
-}
+METHODS = all_methods(
+    {
+        "distill": {"check": False},
+        "guided": {"beta": 0.4, "relations": [f"{NAMESPACE}order", f"{NAMESPACE}family"], "check": False},
+        "guided-dev": {"method": "guided", "beta": "dev", "check": False},
+    }
+)
 
 
 def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
     """Write the corpus of a seed: split, observed labels, clean set."""
-    if (folder / "corpus.json").exists():
-        return folder
     labels, triples = read_graph(preset.data["every"])
     table = pq.read_table(data_folder() / "tiny_species.parquet")
     number = {label.id: index for index, label in enumerate(labels)}
@@ -86,23 +70,13 @@ def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
     trusted = np.zeros(len(train), bool)
     trusted[rng.choice(able, round(CLEAN * len(train)), replace=False)] = True
 
-    order = np.concatenate([train, sets["dev"], sets["test"]])
-    verified = [[] if background[row] else [number[wnid[row]]] for row in order]
-    samples = pa.table(
-        {
-            "id": table["id"].take(order),
-            "split": ["train"] * len(train) + ["dev"] * len(sets["dev"]) + ["test"] * len(sets["test"]),
-            "image": pa.array([{"bytes": image, "path": None} for image in table["image"].take(order).to_pylist()]),
-            "observed": [np.flatnonzero(row).tolist() for row in observed] + verified[len(train) :],
-            "verified": verified,
-            "trusted": np.concatenate([trusted, np.zeros(len(order) - len(train), bool)]),
-            "wnid": wnid[order],
-        }
-    )
+    sets = {"train": train, "dev": sets["dev"], "test": sets["test"]}
+    verified = [[] if background[row] else [number[wnid[row]]] for rows in sets.values() for row in rows]
+    carried = [np.flatnonzero(row).tolist() for row in observed]
+    samples = sample_table(table, sets, carried, verified, trusted.tolist())
+    samples = samples.append_column("wnid", pa.array(np.concatenate([wnid[rows] for rows in sets.values()])))
     info = lh.CorpusInfo(name=f"species-{variant}", licence="research only", labels=labels)
     statements = "".join(f"<{v}> <{r}> <{u}> .\n" for u, v, r in triples)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     return lh.write_corpus(folder, info, samples, graph=statements)
 
 

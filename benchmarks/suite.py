@@ -19,7 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DOCS = Path(__file__).parent.parent / "docs" / "results"
 
@@ -40,7 +43,7 @@ class Benchmark:
     """What is compared on what.
 
     `variants` maps a name to the methods compared there; `corpus` writes the corpus of a variant, seed and preset into
-    a folder that may be there already, and returns it.
+    a folder that is not there yet.
     """
 
     name: str
@@ -49,6 +52,43 @@ class Benchmark:
     presets: Mapping[str, Preset]
     corpus: Callable[[str, int, Preset, Path], Path]
     needs_data: bool = False
+
+
+def all_methods(settings: Mapping[str, Any], *, without: Sequence[str] = ()) -> dict[str, Any]:
+    """Every method that can be compared, with these settings; further names are variants of methods."""
+    from labelhedge.methods import METHODS
+
+    last = "upper-bound"
+    names = [name for name, method in METHODS.items() if not method.auxiliary and name not in (*without, last)]
+    return {name: settings.get(name) for name in (*names, *settings, last)}
+
+
+def sample_table(
+    source: pa.Table,
+    sets: Mapping[str, Sequence[int]],
+    observed: Sequence[Sequence[int]],
+    verified: Sequence[Sequence[int]],
+    trusted: Sequence[bool],
+) -> pa.Table:
+    """The samples of a corpus from rows of a table with columns `id` and `image` (bytes).
+
+    `sets` holds row numbers of train, dev and test; `observed` and `trusted` are of train, `verified` of all in turn.
+    Dev and test are observed as they are.
+    """
+    import pyarrow as pa
+
+    order = [row for rows in sets.values() for row in rows]
+    rest = len(order) - len(sets["train"])
+    return pa.table(
+        {
+            "id": source["id"].take(order),
+            "split": [name for name, rows in sets.items() for _ in rows],
+            "image": pa.array([{"bytes": image, "path": None} for image in source["image"].take(order).to_pylist()]),
+            "observed": [*observed, *verified[len(order) - rest :]],
+            "verified": list(verified),
+            "trusted": [*trusted, *[False] * rest],
+        }
+    )
 
 
 def data_folder() -> Path:
@@ -93,7 +133,11 @@ def run_one(benchmark: Benchmark, preset_name: str, variant: str, seed: int, met
 
     preset = benchmark.presets[preset_name]
     folder = out / f"{variant}-{seed}"
-    corpus = benchmark.corpus(variant, seed, preset, folder / "corpus")
+    corpus = folder / "corpus"
+    if not (corpus / "corpus.json").exists():
+        shutil.rmtree(corpus, ignore_errors=True)  # what a killed run left
+        folder.mkdir(parents=True, exist_ok=True)
+        benchmark.corpus(variant, seed, preset, corpus)
     compared = benchmark.variants[variant]
     chosen = {name: compared[name] for name in methods or compared if name in compared}
     recipe = lh.Recipe(
