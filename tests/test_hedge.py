@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -161,9 +162,18 @@ def test_calibration_finds_the_slope(exclusive):
         truth = np.eye(3, dtype=bool)[(draw.random((20_000, 1)) > odds.cumsum(1)[:, :2]).sum(1)]
     else:
         truth = draw.random(logits.shape) < sigmoid(0.5 * logits - 1)
-    slope, offset = calibrate(logits, truth, exclusive=exclusive)
+    (slope,), offset = calibrate(logits[None], truth, exclusive=exclusive)
     assert slope == pytest.approx(0.5, abs=0.03)
     assert offset == pytest.approx(0 if exclusive else -1, abs=0.05)
+
+
+def test_calibration_weighs_models_by_what_each_tells():
+    draw = np.random.default_rng(4)
+    views = draw.normal(0, 2, (3, 20_000, 3))
+    truth = draw.random(views[0].shape) < sigmoid(0.5 * views[0] + 1.5 * views[1] - 1)
+    slopes, offset = calibrate(views, truth)
+    assert slopes == pytest.approx([0.5, 1.5, 0], abs=0.04)
+    assert offset == pytest.approx(-1, abs=0.05)
 
 
 def test_noise_rates_are_recovered_from_a_calibrated_teacher():
@@ -305,12 +315,39 @@ def test_a_clean_set_without_the_rejects_is_noticed_and_said(exclusive, tmp_path
     results = run(folder, tmp_path / "run")
     assert "does not show the noise" in results.of("hedge")[0].remarks[0]
     view = lh.Corpus.open(folder).training_view()
-    pseudo = kept["posterior"]
-    observed, rest = view.observed.toarray().astype(float), ~view.trusted
+    pseudo = kept["posterior-2"]
+    labelled = ~view.trusted & view.observed.toarray().any(1)
     assert np.array_equal(pseudo[view.trusted], view.verified.toarray()[view.trusted])
-    labelled = rest & observed.any(1)
-    assert (np.abs(pseudo[labelled] - observed[labelled]) <= 0.5).all()  # half the observed label
-    assert (pseudo[labelled] != observed[labelled]).any()
+    assert ((pseudo[~view.trusted] > 0) & (pseudo[~view.trusted] < 1)).all()
+    assert np.allclose(pseudo[~view.trusted].sum(1), 1, atol=1e-4) == exclusive
+    folder = fit_of(tmp_path / "run").folder
+    half = np.load(folder / "student-1" / "pseudo-labels.npy")
+    assert np.allclose(half[labelled], (0.5 * pseudo + 0.5 * view.observed.toarray())[labelled], atol=1e-6)
+    dev = {n: json.loads((folder / f"student-{n}" / "fit.json").read_text())["dev_map"] for n in (0, 1)}
+    assert results.of("hedge")[0].dev_map in (max(dev.values()), results.of("noisy")[0].dev_map) or exclusive
+
+
+def test_networks_from_scratch_start_where_the_round_before_ended(corpus_folder, tmp_path, monkeypatch):
+    started = {}
+    original = Task.train_model
+
+    def train_model(self, targets, *, initial=None, **options):
+        started[self.folder.name] = initial
+        return original(self, targets, initial=initial, **options)
+
+    monkeypatch.setattr(Task, "train_model", train_model)
+    run(corpus_folder, tmp_path / "warm")
+    folder = fit_of(tmp_path / "warm").folder
+    teacher = Fit.load(folder / "teacher-1").classifier.networks[0].state_dict()
+    assert all(torch.equal(value, teacher[name]) for name, value in started["second-1"].items())
+    second = [Fit.load(folder / f"second-{number}") for number in range(2)]
+    best = max(second, key=lambda fit: fit.dev_map).classifier.networks[0].state_dict()
+    assert all(torch.equal(value, best[name]) for name, value in started[folder.name].items())
+    assert started["teacher-1"] is None
+    started.clear()
+    run(corpus_folder, tmp_path / "cold", methods={"hedge": {"folds": 2, "warm_start": False}})
+    assert set(started) >= {"second-1", "teacher-1"}
+    assert not any(started.values())
 
 
 def exclusive_corpus(make_corpus, tmp_path):

@@ -223,24 +223,33 @@ def examine_clean_set(logits: Floats, observed: Bools, verified: Bools, trusted:
     return CleanSet(wrong, count, float(test.statistic) / (len(inside) * len(outside)), float(test.pvalue), fewer)
 
 
-def calibrate(logits: Floats, truth: Bools, *, exclusive: bool = False) -> tuple[float, float]:
-    """Slope and offset (Platt scaling; of exclusive labels the slope alone) that make logits (n, L) likely.
+def calibrate(views: Floats, truth: Bools, *, exclusive: bool = False) -> tuple[Floats, float]:
+    """Slopes (V,) and an offset that make Σ_v slope_v views_v + offset likely: Platt scaling, of several models.
 
-    A weak penalty holds the slope near one, so that a clean set that is told apart perfectly has an end.
+    A weak penalty holds the slopes near 1/V, so that samples that are told apart perfectly have an end. Of exclusive
+    labels an offset changes nothing, and is 0.
+
+    Parameters
+    ----------
+    views : (V, n, L) logits
+    truth : (n, L) bool
+    exclusive : bool
     """
+    equal = 1 / len(views)
 
     def cost(parameters: Floats) -> float:
-        slope, offset = parameters
-        z = slope * logits + offset
+        slopes, offset = parameters[:-1], parameters[-1]
+        z = np.tensordot(slopes, views, 1) + offset  # (n, L)
         if exclusive:
             shifted = z - z.max(1, keepdims=True)
             likelihood = (truth * shifted).sum() - np.log(np.exp(shifted).sum(1)).sum()
         else:
             likelihood = (truth * z - np.logaddexp(0, z)).sum()
-        return float(-likelihood + 0.5 * (slope - 1) ** 2 + (0.5 * offset**2 if exclusive else 0))
+        held = 0.5 * float(((slopes - equal) ** 2).sum())
+        return float(-likelihood + held + (0.5 * offset**2 if exclusive else 0))
 
-    slope, offset = scipy.optimize.minimize(cost, np.array([1.0, 0.0])).x
-    return float(slope), float(offset)
+    found = scipy.optimize.minimize(cost, np.array([equal] * len(views) + [0.0])).x
+    return found[:-1], float(found[-1])
 
 
 @dataclass(frozen=True)

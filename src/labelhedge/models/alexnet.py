@@ -31,6 +31,8 @@ class AlexNetSettings(BaseModel):
 
     training_defaults: ClassVar[dict[str, float | int]] = {}
     """The defaults of the training settings are the paper's schedule, made for this network."""
+    from_scratch: ClassVar[bool] = True
+    """Its image features are learned in training, which is long, so that a trained network is worth starting from."""
 
     kind: Literal["alexnet-bn"] = "alexnet-bn"
     image_size: Annotated[int, Field(ge=32, le=512)] = 224
@@ -77,7 +79,7 @@ class AlexNetBN(nn.Module):
             nn.Linear(hidden, label_count),
         )
         # As the batches are: with weights in the usual order they would be put into this one at every step.
-        self.features.to(memory_format=torch.channels_last)
+        self.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.register_buffer("mean", torch.tensor(IMAGE_MEAN).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(IMAGE_STD).view(3, 1, 1) * 255, persistent=False)
 

@@ -26,6 +26,8 @@ class FrozenSettings(BaseModel):
 
     training_defaults: ClassVar[dict[str, float | int]] = {"decay": 1.0, "weight_decay": 0.01, "patience": 20}
     """Training settings that suit this network where a recipe does not set them."""
+    from_scratch: ClassVar[bool] = False
+    """Its image features are there already, and a head is soon trained."""
 
     kind: Literal["frozen"] = "frozen"
     backbone: Literal["efficientnet-lite0"] = "efficientnet-lite0"
