@@ -41,6 +41,9 @@ METHODS = all_methods(
 )
 
 
+LONGER = {name: METHODS[name] for name in ("clean", "noisy", "finetune", "distill", "ensemble")}
+
+
 def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
     """Write the corpus of a seed: split, observed labels, clean set."""
     labels, triples = read_graph(preset.data["every"])
@@ -122,7 +125,8 @@ def split_rows(wnid: np.ndarray, background: np.ndarray, preset: Preset, seed: i
 BENCHMARK = Benchmark(
     name="species",
     about="species of Tiny ImageNet with composed noise: AlexNet-BN from scratch",
-    variants={"representative": METHODS, "right-only": METHODS},
+    variants={"representative": METHODS, "right-only": METHODS, "representative-longer": LONGER},
+    longer={"representative-longer": 6},
     presets={
         "cpu": Preset(
             seeds=range(3),

@@ -43,7 +43,7 @@ class Benchmark:
     """What is compared on what.
 
     `variants` maps a name to the methods compared there; `corpus` writes the corpus of a variant, seed and preset into
-    a folder that is not there yet.
+    a folder that is not there yet. `longer` says of a variant how many times as long its networks are trained.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Benchmark:
     presets: Mapping[str, Preset]
     corpus: Callable[[str, int, Preset, Path], Path]
     needs_data: bool = False
+    longer: Mapping[str, int] = field(default_factory=dict)
 
 
 def all_methods(settings: Mapping[str, Any], *, without: Sequence[str] = ()) -> dict[str, Any]:
@@ -145,13 +146,23 @@ def run_one(benchmark: Benchmark, preset_name: str, variant: str, seed: int, met
         methods=chosen,
         seeds=[seed],
         network=dict(preset.network),
-        training=dict(preset.training),
+        training=_schedule(preset.training, benchmark.longer.get(variant, 1)),
         out=str(folder / "run"),
     )
     started = time.monotonic()
     results = lh.run(recipe)
     best = ", ".join(f"{result.method} {100 * result.score:.1f}" for result in results.results)
     return f"{variant}, seed {seed}, {time.monotonic() - started:.0f} s: {best}"
+
+
+def _schedule(training: Mapping[str, Any], times: int) -> dict[str, Any]:
+    """The training settings with every stretch of the schedule so many times as long."""
+    from labelhedge.training import TrainingSettings
+
+    if times == 1:
+        return dict(training)
+    whole = TrainingSettings(**training)
+    return {**training, "epochs": times * whole.epochs, "decay_every": times * whole.decay_every}
 
 
 def collect(benchmark: Benchmark, preset: str, out: Path) -> Path:
@@ -165,7 +176,7 @@ def collect(benchmark: Benchmark, preset: str, out: Path) -> Path:
     content["variants"] = {}
     for variant in benchmark.variants:
         together: Results | None = None
-        for path in sorted(out.glob(f"{variant}-*/run/results.json")):
+        for path in sorted(out.glob(f"{variant}-[0-9]*/run/results.json")):
             found = Results.load(path.parent)
             recipe = {**found.recipe, "corpus": benchmark.name, "out": None, "seeds": []}
             together = together or Results(corpus={"name": f"{benchmark.name}, {variant}", "hash": ""}, recipe=recipe)
