@@ -25,7 +25,10 @@ from suite import Benchmark, Preset, all_methods, data_folder, main, sample_tabl
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-METHODS = all_methods({"distill": {"check": False}}, without=["guided"])  # there is no graph
+METHODS = all_methods(
+    {"distill": {"check": False}, "distill-checked": {"method": "distill"}},
+    without=["guided"],  # there is no graph
+)
 
 
 def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
