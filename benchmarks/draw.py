@@ -33,8 +33,14 @@ LINES = {  # settings of the sensitivity benchmark: prefix of the variants' name
 
 def load(name: str, variant: str) -> Results:
     """The results of a variant as a run's results."""
-    content = json.loads((DOCS / "results" / f"{name}.json").read_text())["variants"][variant]
-    return Results(corpus={"name": name, "hash": ""}, recipe=content["recipe"], results=content["results"])
+    variants = json.loads((DOCS / "results" / f"{name}.json").read_text())["variants"]
+    content = variants[variant]
+    results = Results(corpus={"name": name, "hash": ""}, recipe=content["recipe"], results=content["results"])
+    base = variant.removesuffix("-longer")
+    if base != variant:  # what the longer trainings are to be compared with
+        seeds = {result.seed for result in results.results}
+        results.results += [result for result in load(name, base).of("hedge") if result.seed in seeds]
+    return results
 
 
 def table(name: str, variant: str) -> str:
@@ -67,8 +73,8 @@ def paired(results: Results, method: str, other: str) -> str:
     if method == other or not differences:
         return ""
     better = sum(difference > 0 for difference in differences)
-    spread = stdev(differences) if len(differences) > 1 else None
-    return f"{percent(fmean(differences), spread, sign=True)} ({better} of {len(differences)})"
+    deviation = spread(differences) if len(differences) > 1 else None
+    return f"{percent(fmean(differences), deviation, sign=True)} ({better} of {len(differences)})"
 
 
 def chart(name: str, variant: str) -> Path:
@@ -80,8 +86,7 @@ def chart(name: str, variant: str) -> Path:
         scores = [100 * result.score for result in results.of(row.method)]
         colour = COLOURS.get(row.method, "#2563eb")
         axes.plot(scores, [place] * len(scores), "o", markersize=3, color=colour, alpha=0.35, markeredgewidth=0)
-        spread = stdev(scores) if len(scores) > 1 else 0
-        axes.errorbar(fmean(scores), place, xerr=spread, fmt="o", color=colour, markersize=5, capsize=2)
+        axes.errorbar(fmean(scores), place, xerr=spread(scores), fmt="o", color=colour, markersize=5, capsize=2)
         if row.method in ("noisy", "upper-bound"):
             axes.axvline(fmean(scores), color=colour, linewidth=0.7, linestyle=":")
     axes.set_yticks(range(len(rows)), [row.method for row in rows])
@@ -105,7 +110,7 @@ def sensitivity(name: str) -> Path:
         axes.errorbar(
             [f"{value:g}" for value in values],
             [fmean(each) for each in scores],
-            [stdev(each) for each in scores],
+            [spread(each) for each in scores],
             fmt="o-",
             color="#2563eb",
             capsize=2,
@@ -114,14 +119,15 @@ def sensitivity(name: str) -> Path:
         axes.axhline(noisy, color=COLOURS["noisy"], linewidth=0.7, linestyle=":")
         axes.set_title(title, fontsize=9)
     axes = all_axes[3]
-    shares = (1, 5, 10, 20)
+    published = json.loads((DOCS / "results" / f"{name}.json").read_text())["variants"]
+    shares = [share for share in (1, 5, 10, 20) if f"share-{share}" in published]
     colours = {"noisy": "#1f2937", "clean": "#9ca3af", "distill": "#93c5fd", "distill-checked": "#2563eb"}
     for method, colour in {**colours, "hedge-no-text": "#f59e0b", "hedge": "#c2410c"}.items():
         scores = [[100 * r.score for r in load(name, f"share-{share}").of(method)] for share in shares]
-        means, spreads = [fmean(each) for each in scores], [stdev(each) for each in scores]
+        means, spreads = [fmean(each) for each in scores], [spread(each) for each in scores]
         axes.errorbar([f"{s}%" for s in shares], means, spreads, fmt="o-", color=colour, capsize=2, markersize=3)
-        axes.annotate(method, (3.1, means[-1]), color=colour, fontsize=7, va="center")
-    axes.set_xlim(-0.3, 5)
+        axes.annotate(method, (len(shares) - 0.9, means[-1]), color=colour, fontsize=7, va="center")
+    axes.set_xlim(-0.3, len(shares) + 1)
     axes.set_title("share of clean labels", fontsize=9)
     all_axes[0].set_ylabel("test mAP, %")
     for axes in all_axes:
@@ -129,6 +135,11 @@ def sensitivity(name: str) -> Path:
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
     return save(figure, name)
+
+
+def spread(values: list[float]) -> float:
+    """The standard deviation of the sample; of one value none can be told, and none is drawn."""
+    return stdev(values) if len(values) > 1 else 0.0
 
 
 def save(figure: plt.Figure, name: str) -> Path:

@@ -61,7 +61,8 @@ def all_methods(settings: Mapping[str, Any], *, without: Sequence[str] = ()) -> 
 
     last = "upper-bound"
     names = [name for name, method in METHODS.items() if not method.auxiliary and name not in (*without, last)]
-    return {name: settings.get(name) for name in (*names, *settings, last)}
+    variants = [(name, [n for n, given in settings.items() if given and given.get("method") == name]) for name in names]
+    return {name: settings.get(name) for base, others in variants for name in (base, *others)} | {last: None}
 
 
 def sample_table(
@@ -73,19 +74,20 @@ def sample_table(
 ) -> pa.Table:
     """The samples of a corpus from rows of a table with columns `id` and `image` (bytes).
 
-    `sets` holds row numbers of train, dev and test; `observed` and `trusted` are of train, `verified` of all in turn.
+    `sets` holds row numbers; `observed` and `trusted` are of train, `verified` of train, dev and test in turn.
     Dev and test are observed as they are.
     """
     import pyarrow as pa
 
-    order = [row for rows in sets.values() for row in rows]
+    splits = ("train", "dev", "test")
+    order = [row for split in splits for row in sets[split]]
     rest = len(order) - len(sets["train"])
     return pa.table(
         {
             "id": source["id"].take(order),
-            "split": [name for name, rows in sets.items() for _ in rows],
+            "split": [split for split in splits for _ in sets[split]],
             "image": pa.array([{"bytes": image, "path": None} for image in source["image"].take(order).to_pylist()]),
-            "observed": [*observed, *verified[len(order) - rest :]],
+            "observed": [*observed, *verified[len(sets["train"]) :]],
             "verified": list(verified),
             "trusted": [*trusted, *[False] * rest],
         }
@@ -122,7 +124,7 @@ def main(benchmark: Benchmark, doc: str | None) -> None:
     out = options.out / options.preset
     if not options.collect:
         _run_all(benchmark, options.preset, variants, seeds, methods, out, options.jobs or preset.jobs)
-    path = collect(benchmark, options.preset, out)
+    path = collect(benchmark, options.preset, out, seeds)
     if options.publish:
         path = shutil.copy(path, DOCS / path.name)
     print(f"results: {path}")
@@ -134,11 +136,15 @@ def run_one(benchmark: Benchmark, preset_name: str, variant: str, seed: int, met
 
     preset = benchmark.presets[preset_name]
     folder = out / f"{variant}-{seed}"
-    corpus = folder / "corpus"
+    corpus, made_of = folder / "corpus", folder / "data.json"
     if not (corpus / "corpus.json").exists():
-        shutil.rmtree(corpus, ignore_errors=True)  # what a killed run left
         folder.mkdir(parents=True, exist_ok=True)
+        made_of.write_text(json.dumps(dict(preset.data)))
         benchmark.corpus(variant, seed, preset, corpus)
+    if json.loads(made_of.read_text()) != preset.data:
+        raise SystemExit(
+            f"{corpus} was written for another size of the preset: remove {folder}, or choose another --out"
+        )
     compared = benchmark.variants[variant]
     chosen = {name: compared[name] for name in methods or compared if name in compared}
     recipe = lh.Recipe(
@@ -156,27 +162,25 @@ def run_one(benchmark: Benchmark, preset_name: str, variant: str, seed: int, met
 
 
 def _schedule(training: Mapping[str, Any], times: int) -> dict[str, Any]:
-    """The training settings with every stretch of the schedule so many times as long."""
-    from labelhedge.training import TrainingSettings
-
-    if times == 1:
-        return dict(training)
-    whole = TrainingSettings(**training)
-    return {**training, "epochs": times * whole.epochs, "decay_every": times * whole.decay_every}
+    """The training settings, those that count epochs multiplied: a preset with such a variant must name them."""
+    counted = ("epochs", "decay_every", "patience")
+    return {name: times * value if name in counted else value for name, value in training.items()}
 
 
-def collect(benchmark: Benchmark, preset: str, out: Path) -> Path:
-    """Gather finished runs into `<name>-<preset>.json`, and print their tables."""
+def collect(benchmark: Benchmark, preset: str, out: Path, seeds: Sequence[int]) -> Path:
+    """Gather the finished runs of these seeds into `<name>-<preset>.json`, and print their tables."""
     from rich.console import Console
 
     from labelhedge.results import Results
 
     content: dict[str, Any] = {"benchmark": benchmark.name, "about": benchmark.about, "preset": preset}
-    content["environments"] = []
+    content |= {"data": dict(benchmark.presets[preset].data), "environments": []}
     content["variants"] = {}
     for variant in benchmark.variants:
         together: Results | None = None
-        for path in sorted(out.glob(f"{variant}-[0-9]*/run/results.json")):
+        for path in (out / f"{variant}-{seed}" / "run" / "results.json" for seed in seeds):
+            if not path.exists():
+                continue
             found = Results.load(path.parent)
             recipe = {**found.recipe, "corpus": benchmark.name, "out": None, "seeds": []}
             together = together or Results(corpus={"name": f"{benchmark.name}, {variant}", "hash": ""}, recipe=recipe)

@@ -1,6 +1,7 @@
 """hedge: features, posterior and noise rates against slow twins; what it does with each kind of clean set."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,12 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import labelhedge as lh
+from labelhedge.methods import hedge
+from labelhedge.methods.hedge_estimated import _average as average_view
+from labelhedge.methods.hedge_networks import CrossFitted
 from labelhedge.methods.posterior import calibrate, estimate_noise, examine_clean_set, fit_posterior, pair_features
 from labelhedge.methods.words import WordModel, WordVectors
+from labelhedge.models import AlexNetSettings, FrozenSettings
 from labelhedge.training import Fit, Task
 
 NETWORK = {"kind": "alexnet-bn", "image_size": 32, "width": 0.05}
@@ -309,7 +314,16 @@ def test_a_clean_set_of_two_is_too_small_and_noisy_is_returned(tmp_path, make_co
 
 
 @pytest.mark.parametrize("exclusive", [False, True])
-def test_a_clean_set_without_the_rejects_is_noticed_and_said(exclusive, tmp_path, make_corpus, kept):
+def test_a_clean_set_without_the_rejects_is_noticed_and_said(exclusive, tmp_path, make_corpus, kept, monkeypatch):
+    halves = []
+    original = hedge.estimated
+
+    def estimated(networks, rounds):
+        candidates = original(networks, rounds)
+        halves.extend(candidate(np.arange(len(networks.task.train))) for candidate in candidates)
+        return candidates
+
+    monkeypatch.setattr(hedge, "estimated", estimated)
     folder = exclusive_corpus(make_corpus, tmp_path) if exclusive else make_corpus(tmp_path / "right", size=80)
     rewrite(folder, lambda row: {**row, "trusted": row["split"] == "train" and row["observed"] == row["verified"]})
     results = run(folder, tmp_path / "run")
@@ -319,35 +333,135 @@ def test_a_clean_set_without_the_rejects_is_noticed_and_said(exclusive, tmp_path
     labelled = ~view.trusted & view.observed.toarray().any(1)
     assert np.array_equal(pseudo[view.trusted], view.verified.toarray()[view.trusted])
     assert ((pseudo[~view.trusted] > 0) & (pseudo[~view.trusted] < 1)).all()
-    assert np.allclose(pseudo[~view.trusted].sum(1), 1, atol=1e-4) == exclusive
-    folder = fit_of(tmp_path / "run").folder
-    half = np.load(folder / "student-1" / "pseudo-labels.npy")
+    assert not exclusive or np.allclose(pseudo[~view.trusted].sum(1), 1, atol=1e-4)
+    whole, half = halves
+    assert np.array_equal(whole, pseudo)
     assert np.allclose(half[labelled], (0.5 * pseudo + 0.5 * view.observed.toarray())[labelled], atol=1e-6)
-    dev = {n: json.loads((folder / f"student-{n}" / "fit.json").read_text())["dev_map"] for n in (0, 1)}
-    assert results.of("hedge")[0].dev_map in (max(dev.values()), results.of("noisy")[0].dev_map) or exclusive
+    unlabelled = ~view.trusted & ~view.observed.toarray().any(1)
+    assert np.allclose(half[unlabelled], (1 if exclusive else 0.5) * pseudo[unlabelled], atol=1e-6)
 
 
-def test_networks_from_scratch_start_where_the_round_before_ended(corpus_folder, tmp_path, monkeypatch):
-    started = {}
+@pytest.mark.parametrize("right_only", [False, True])
+def test_networks_from_scratch_start_where_the_round_before_ended_and_never_see_their_fold(
+    right_only, make_corpus, tmp_path, monkeypatch
+):
+    folder = make_corpus(tmp_path / "tiny", size=80)
+    if right_only:
+        rewrite(folder, lambda row: {**row, "trusted": row["split"] == "train" and row["observed"] == row["verified"]})
+    calls = record_training(monkeypatch)
+    run(folder, tmp_path / "warm")
+    fit = fit_of(tmp_path / "warm")
+    students = ["student-0", "student-1"] if right_only else [fit.folder.name]
+    assert list(calls) == ["teacher-0", "teacher-1", "second-0", "second-1", *students]
+    parts = {name: Fit.load(fit.folder / name) for name in calls if name != fit.folder.name}
+    second = [parts["second-0"], parts["second-1"]]
+    for number in (0, 1):
+        assert calls[f"teacher-{number}"].initial is None
+        assert same(calls[f"second-{number}"].initial, weights(parts[f"teacher-{number}"]))
+    assert all(same(calls[name].initial, weights(max(second, key=lambda part: part.dev_map))) for name in students)
+
+    trusted = set(np.flatnonzero(lh.Corpus.open(folder).training_view().trusted).tolist())
+    rows = {name: set(call.rows.tolist()) for name, call in calls.items() if call.rows is not None}
+    assert rows["teacher-0"] | rows["teacher-1"] == trusted
+    assert not rows["teacher-0"] & rows["teacher-1"]  # each sees the other's fold of two
+    assert not rows["second-0"] & rows["second-1"]
+    assert all(rows[f"second-{n}"] & trusted == rows[f"teacher-{n}"] for n in (0, 1))
+    assert all(calls[name].rows is None for name in students)
+    if right_only:
+        dev = [parts[name].dev_map for name in students]
+        noisy = Fit.load(next((tmp_path / "warm" / "fits").glob("noisy-0-*")))
+        assert fit.dev_map == max(*dev, noisy.dev_map)
+
+    calls.clear()
+    run(folder, tmp_path / "cold", methods={"hedge": {"folds": 2, "warm_start": False}})
+    assert len(calls) >= 5
+    assert not any(call.initial for call in calls.values())
+
+
+def test_heads_on_frozen_features_start_anew():
+    assert not FrozenSettings.from_scratch
+    assert AlexNetSettings.from_scratch
+
+
+def test_the_student_that_does_best_on_dev_leaves_its_pseudo_labels(make_corpus, tmp_path, monkeypatch):
+    """Also where a run is stopped between the two students, or after the last."""
+    folder = make_corpus(tmp_path / "right", size=80)
+    rewrite(folder, lambda row: {**row, "trusted": row["split"] == "train" and row["observed"] == row["verified"]})
+    monkeypatch.setattr(hedge, "on_dev", lambda fit: (0.0, 0.0))  # never to return Baseline-Noisy
+    whole = []
+    original = Fit.save
+
+    def save(self, about):
+        if self.folder.name == f"student-{len(whole)}":
+            original(self, about)
+            whole.append(np.array(self.pseudo_labels()))
+            raise KeyboardInterrupt
+        original(self, about)
+
+    monkeypatch.setattr(Fit, "save", save)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, tmp_path / "run")
+    run(folder, tmp_path / "run")
+    fit = fit_of(tmp_path / "run")
+    dev = [Fit.load(fit.folder / f"student-{number}").dev_map for number in (0, 1)]
+    assert np.array_equal(fit.pseudo_labels(), whole[int(np.argmax(dev))])
+    assert not np.array_equal(*whole)
+    assert len(list(fit.folder.rglob("pseudo-labels.npy"))) == 1
+    assert fit.dev_map == max(dev)
+
+
+def test_an_untrusted_copy_of_a_trusted_image_is_predicted_by_the_teacher_that_has_not_seen_it(
+    make_corpus, tmp_path, monkeypatch
+):
+    folder = make_corpus(tmp_path / "twin", size=80)
+    (part,) = (folder / "samples").glob("*.parquet")
+    rows = pq.read_table(part).to_pylist()
+    train = [number for number, row in enumerate(rows) if row["split"] == "train"]
+    one = next(number for number in train if rows[number]["trusted"])
+    other = next(number for number in train if not rows[number]["trusted"])
+    copied = {rows[other]["id"]: rows[one]["image"]}
+    rewrite(folder, lambda row: {**row, "image": copied.get(row["id"], row["image"])})
+    made = []
+    original = CrossFitted.__init__
+
+    def remember(self, *arguments):
+        original(self, *arguments)
+        made.append(self)
+
+    monkeypatch.setattr(CrossFitted, "__init__", remember)
+    run(folder, tmp_path / "run")
+    places = np.array([train.index(one), train.index(other)])
+    average = average_view(made[0])
+    assert made[0].seen[places].all()
+    assert np.array_equal(average(places)[0], average(places)[1])
+    unseen = made[0].teachers[made[0].fold[places[0]]](places)
+    assert np.array_equal(average(places), unseen)
+    rest = np.flatnonzero(~made[0].seen)
+    mean = np.mean([teacher(rest) for teacher in made[0].teachers], axis=0)
+    assert np.allclose(average(rest), mean)
+
+
+def record_training(monkeypatch):
+    """What `Task.train_model` was asked for, by the name of the folder; of Baseline-Noisy nothing."""
+    calls = {}
     original = Task.train_model
 
-    def train_model(self, targets, *, initial=None, **options):
-        started[self.folder.name] = initial
-        return original(self, targets, initial=initial, **options)
+    def train_model(self, targets, *, rows=None, initial=None, **options):
+        if not self.folder.name.startswith("noisy-"):
+            calls[self.folder.name] = SimpleNamespace(rows=rows, initial=initial)
+        return original(self, targets, rows=rows, initial=initial, **options)
 
     monkeypatch.setattr(Task, "train_model", train_model)
-    run(corpus_folder, tmp_path / "warm")
-    folder = fit_of(tmp_path / "warm").folder
-    teacher = Fit.load(folder / "teacher-1").classifier.networks[0].state_dict()
-    assert all(torch.equal(value, teacher[name]) for name, value in started["second-1"].items())
-    second = [Fit.load(folder / f"second-{number}") for number in range(2)]
-    best = max(second, key=lambda fit: fit.dev_map).classifier.networks[0].state_dict()
-    assert all(torch.equal(value, best[name]) for name, value in started[folder.name].items())
-    assert started["teacher-1"] is None
-    started.clear()
-    run(corpus_folder, tmp_path / "cold", methods={"hedge": {"folds": 2, "warm_start": False}})
-    assert set(started) >= {"second-1", "teacher-1"}
-    assert not any(started.values())
+    return calls
+
+
+def weights(fit):
+    return fit.classifier.networks[0].state_dict()
+
+
+def same(one, other):
+    return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def exclusive_corpus(make_corpus, tmp_path):

@@ -56,6 +56,20 @@ def _equal(first, second) -> bool:
     return all(torch.equal(first.weights[name], second.weights[name]) for name in second.weights)
 
 
+def test_a_checkpoint_whose_moments_lie_otherwise_than_their_weights_is_read_by_their_places(tmp_path):
+    """As one of a network whose weights had another memory layout: the fused step reads memory as it lies."""
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KeyboardInterrupt):
+        _train(stop_at=4, checkpoint=path)
+    saved = torch.load(path, weights_only=True)
+    moments = [state["exp_avg"] for state in saved["optimizer"]["state"].values()]
+    assert any(not moment.is_contiguous() for moment in moments)
+    for state in saved["optimizer"]["state"].values():
+        state |= {name: value.contiguous() for name, value in state.items()}
+    torch.save(saved, path)
+    assert _equal(_train(checkpoint=path), _train())
+
+
 def test_the_loss_is_cross_entropy_summed_over_labels_and_averaged_over_samples():
     draw = np.random.default_rng(0)
     logits, targets = draw.normal(size=(5, 4)), draw.random((5, 4))

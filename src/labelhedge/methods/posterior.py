@@ -282,12 +282,12 @@ class NoiseRates:
 def estimate_noise(
     logits: Floats, observed: Bools, *, exclusive: bool = False, prior: float = 20.0, rounds: int = 100
 ) -> NoiseRates:
-    """Estimate noise rates by expectation maximisation, with a calibrated teacher's P(y* | x) held fixed.
+    """Estimate noise rates by expectation maximisation, with calibrated P(y* | x) held fixed.
 
     Parameters
     ----------
     logits : (n, L)
-        Calibrated on D_c, of samples with noisy labels.
+        Calibrated, of samples with noisy labels.
     observed : (n, L) bool
     exclusive : bool
     prior : float

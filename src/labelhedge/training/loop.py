@@ -125,6 +125,7 @@ def train(
         network.load_state_dict(saved["network"])
         objective.load_state_dict(saved["objective"])
         optimizer.load_state_dict(saved["optimizer"])
+        _as_its_parameters_lie(optimizer)
         outcome, step = Outcome(**saved["outcome"]), saved["step"]
         losses = saved["losses"].to(accelerator.device)
 
@@ -212,6 +213,14 @@ def _close_epoch(
     if (dev_accuracy or 0.0, dev_map) > (outcome.dev_accuracy or 0.0, outcome.dev_map):
         outcome.dev_map, outcome.dev_accuracy, outcome.epoch = dev_map, dev_accuracy, outcome.epochs
         outcome.weights = copy.deepcopy({name: value.cpu() for name, value in network.state_dict().items()})
+
+
+def _as_its_parameters_lie(optimizer: torch.optim.Optimizer) -> None:
+    """Give restored moments the memory layout of their parameters, which the fused step takes for granted."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _out_of_patience(outcome: Outcome, settings: TrainingSettings) -> bool:
