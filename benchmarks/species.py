@@ -35,6 +35,7 @@ NAMESPACE = "urn:wordnet:"
 METHODS = all_methods(
     {
         "distill": {"check": False},
+        "distill-warm": {"method": "distill", "check": False, "warm_start": True},
         "guided": {"beta": 0.4, "relations": [f"{NAMESPACE}order", f"{NAMESPACE}family"], "check": False},
         "guided-dev": {"method": "guided", "beta": "dev", "check": False},
     }

@@ -124,6 +124,19 @@ def test_fine_tuning_starts_from_the_weights_of_clean(tmp_path):
     assert options.targets is task.train.labels  # all samples, checked labels where there are any
 
 
+def test_distillation_may_start_from_the_weights_of_clean(tmp_path):
+    task = make_task(tmp_path)
+    fitted = {"clean": METHODS["clean"]().fit(make_task(tmp_path / "clean"), {})}
+    warm, cold = (
+        asked(METHODS["distill"](weight=0.5, check=False, warm_start=start), task, fitted) for start in (True, False)
+    )
+    weights = fitted["clean"].classifier.networks[0].state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in warm.initial.items())
+    assert cold.initial is None
+    rows = np.arange(42)
+    assert np.array_equal(warm.targets(rows), cold.targets(rows))
+
+
 # --- the teacher -------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,8 @@ from labelhedge.training import Fit, Task
 class Distillation(Method):
     """Train on D with pseudo labels λ y + (1 - λ) s, s = δ(f_Dc(x) / T).
 
-    ``weight`` is λ, ``temperature`` T; ``check`` lets λ move where the teacher would do harm (:mod:`.teacher`).
+    ``weight`` is λ, ``temperature`` T; ``check`` lets λ move where the teacher would do harm (:mod:`.teacher`);
+    ``warm_start`` starts from the teacher's weights, as `finetune` does (not in the paper).
     """
 
     name: ClassVar[str] = "distill"
@@ -28,6 +29,7 @@ class Distillation(Method):
     weight: Weight = Weight("paper")
     temperature: Annotated[float, Field(gt=0)] = 1.0
     check: bool = True
+    warm_start: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -48,7 +50,8 @@ class Distillation(Method):
             result: npt.NDArray[np.float32] = pseudo_labels(labels, soft(logits[samples]), weight)
             return result
 
-        fit = task.train_model(targets, weight=weight)
+        initial = fitted["clean"].classifier.networks[0].state_dict() if self.warm_start else None
+        fit = task.train_model(targets, weight=weight, initial=initial)
         fit.remarks = remarks
         return fit
 
