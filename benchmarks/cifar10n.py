@@ -8,9 +8,10 @@ are dev; test is CIFAR-10's, with the near-copies of training images that CIFAR-
 the training images and trains a head on frozen ImageNet features of 96 pixels; gpu trains AlexNet-BN from scratch on
 45,000. Results are of the epoch chosen on dev, and of the last epoch.
 
-Result: not yet run in full. A first look at one seed (`worse`, 1,000 trusted of 10,000 training images, 20 epochs,
-seed 7; 2 cores, one thread, PyTorch 2.13.0, 2026-11-23; hedge in an earlier state), test accuracy in %: clean 68.7,
-noisy 69.3, gce 70.5, ensemble 70.6, distill 71.3, glc 71.7, hedge 72.0, upper-bound 75.1.
+Result: not yet run in full. A first look at one seed (preset cpu, seed 0, without hedge; 2 cores, one thread, PyTorch
+2.13.0, 2026-11-25), test accuracy in %: `worse`, 1,000 trusted: clean 67.9, noisy 71.0, distill 71.2, glc 72.1,
+cleanlab 72.2, upper-bound 75.0; 5,000 trusted: clean 73.8, noisy 73.1, distill 73.2, ensemble 74.3, glc 74.6;
+`aggregate`, 1,000 trusted: clean 67.9, noisy 74.6, distill (unchecked) 73.0, glc 75.0, upper-bound 75.0.
 """
 
 from __future__ import annotations

@@ -9,9 +9,26 @@ labels are right). Dev and test have true labels and as many background images a
 background images, this leaves out class images of dev and test: the preset cpu (20 species) has 5,000 training, 1,000
 dev and 3,000 test images, gpu (all 59 species) about 15,700, 1,560 and 4,690.
 
-Result: not yet run in full. A first look at one seed (preset cpu, seed 0, representative; 2 cores, one thread, PyTorch
-2.13.0, 2026-11-23; hedge in an earlier state), test mAP in %: clean 22.3, noisy 22.2, glc 23.3, ensemble 26.3,
-distill 26.9, hedge 28.6, upper-bound 32.0. Twelve epochs are short of convergence: `noisy` still rises at the end.
+The variant `representative-longer` trains the baselines six times as long, so that `ensemble` and `finetune` cost as
+many steps in all as `hedge`, which trains twelve networks. Without it the preset cpu takes about 80 minutes on two
+cores (added up from its parts); it takes another 30 minutes a seed and core.
+
+Machine: 2 cores without a GPU, one thread a process, PyTorch 2.13.0, Python 3.11, 2026-11-25. Result (preset cpu, 12
+epochs, seeds 0 to 2, test mAP in %, mean ± std over seeds, differences paired by seed):
+
+                        representative                          right-only
+    method              test mAP     hedge against it           test mAP     hedge against it
+    clean               20.6 ± 1.5    +9.1 ± 1.0  3 of 3         21.7 ± 1.6    +6.2 ± 1.2  3 of 3
+    noisy               19.1 ± 2.8   +10.6 ± 0.5  3 of 3         16.6 ± 3.2   +11.3 ± 1.2  3 of 3
+    finetune            24.6 ± 1.7    +5.1 ± 1.2  3 of 3         21.5 ± 1.9    +6.4 ± 1.1  3 of 3
+    distill             23.9 ± 2.6    +5.8 ± 0.4  3 of 3         23.0 ± 2.7    +4.9 ± 1.0  3 of 3
+    distill-warm        26.0 ± 1.5    +3.7 ± 1.3  3 of 3         25.3 ± 1.9    +2.6 ± 1.2  3 of 3
+    ensemble            24.1 ± 1.9    +5.6 ± 0.8  3 of 3         24.5 ± 3.4    +3.4 ± 1.2  3 of 3
+    hedge               29.7 ± 2.5                               27.9 ± 2.9
+    upper-bound         28.6 ± 3.0    +1.1 ± 0.5  3 of 3         28.6 ± 3.0    -0.7 ± 1.2  1 of 3
+
+At equal total budget (seed 0 only, representative): noisy 26.7, finetune 26.3, ensemble 31.2, hedge 32.6. All methods:
+docs/results.md; all numbers, by seed and label: docs/results/species-cpu.json.
 """
 
 from __future__ import annotations
