@@ -131,3 +131,11 @@ def _columns(size, seed):
         "trusted": [row % 10 in (0, 3) for row in range(size)],
         "title": [f"drawing {row}" for row in range(size)],
     }
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Tasks in a folder of the test, for the formulas of methods."""
+    from task_help import make_task
+
+    return lambda **changes: make_task(tmp_path, **changes)

@@ -23,12 +23,6 @@ from method_help import (
 )
 from task_help import asked, make_task, objective_of, predicting
 
-
-@pytest.fixture
-def make(tmp_path):
-    return lambda **changes: make_task(tmp_path, **changes)
-
-
 # --- bootstrap ---------------------------------------------------------------------------------------------------
 
 

@@ -20,13 +20,7 @@ from method_help import (
     probabilities,
     slow_cross_entropy,
 )
-from task_help import make_task, objective_of, predicting
-
-
-@pytest.fixture
-def make(tmp_path):
-    return lambda **changes: make_task(tmp_path, **changes)
-
+from task_help import objective_of, predicting
 
 # --- gold loss correction ----------------------------------------------------------------------------------------
 
