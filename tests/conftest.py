@@ -139,3 +139,29 @@ def make(tmp_path):
     from task_help import make_task
 
     return lambda **changes: make_task(tmp_path, **changes)
+
+
+@pytest.fixture(scope="session")
+def small_wordnet(tmp_path_factory):
+    """The folder of a WordNet of five synsets, in the format of its database files."""
+    folder = tmp_path_factory.mktemp("wordnet")
+    (folder / "index.noun").write_text(
+        "  1 This line belongs to the licence.\n"
+        "animal n 1 1 ~ 1 1 00000001\n"
+        "mouse n 2 2 @ ~ 2 1 00000003 00000005\n"
+        "rodent n 1 1 @ 1 1 00000002\n"
+        "box n 1 1 @ 1 1 00000004\n"
+        "city n 1 1 @ 1 1 00000004\n"
+        "device n 1 1 @ 1 1 00000004\n"
+    )
+    (folder / "data.noun").write_text(
+        "  1 This line belongs to the licence.\n"
+        "00000001 03 n 01 animal 0 001 ~ 00000002 n 0000 | a living thing\n"
+        "00000002 05 n 01 rodent 0 001 @ 00000001 n 0000 | it gnaws\n"
+        "00000003 05 n 01 mouse 0 002 @ 00000002 n 0000 + 00000009 v 0101 | small\n"
+        "00000004 06 n 03 box 0 city 0 device 0 000 | all in one here\n"
+        "00000005 06 n 01 mouse 1 001 @i 00000004 n 0000 | on a desk\n"
+    )
+    (folder / "noun.exc").write_text("mice mouse\naboideaux aboideau\n")
+    (folder / "cntlist.rev").write_text("mouse%1:05:00:: 1 14\nmouse%2:05:00:: 1 3\nbox%1:06:00:: 1 7\n")
+    return folder

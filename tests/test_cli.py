@@ -8,9 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 import labelhedge as lh
-from labelhedge.cli import app, corpus_app
+from labelhedge.cli import GROUPS, app, importing, runs
 
-COMMANDS = [*app.registered_commands, *corpus_app.registered_commands]
+ALL = (runs.app, importing.app, *GROUPS.values())
+COMMANDS = [command for group in ALL for command in group.registered_commands]
 HEAVY = ("torch", "pyarrow", "scipy", "accelerate", "onnxruntime", "pydantic")
 
 

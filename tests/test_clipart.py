@@ -28,7 +28,6 @@ def load(name):
 
 
 text = load("text")
-wordnet = load("wordnet")
 
 
 @pytest.fixture(scope="module")
@@ -358,58 +357,3 @@ def test_a_series_has_one_key():
     assert len({key("tractor"), key("tractor", "Susan"), key("traktor"), key("steam_tractor")}) == 4
     assert key("red_blue_01") is None
     assert key("tractor", "") is None
-
-
-# --- WordNet ---
-
-
-@pytest.fixture(scope="module")
-def nouns(tmp_path_factory):
-    """A WordNet of five synsets in the format of its database files."""
-    folder = tmp_path_factory.mktemp("wordnet")
-    (folder / "index.noun").write_text(
-        "  1 This line belongs to the licence.\n"
-        "animal n 1 1 ~ 1 1 00000001\n"
-        "mouse n 2 2 @ ~ 2 1 00000003 00000005\n"
-        "rodent n 1 1 @ 1 1 00000002\n"
-        "box n 1 1 @ 1 1 00000004\n"
-        "city n 1 1 @ 1 1 00000004\n"
-        "device n 1 1 @ 1 1 00000004\n"
-    )
-    (folder / "data.noun").write_text(
-        "  1 This line belongs to the licence.\n"
-        "00000001 03 n 01 animal 0 001 ~ 00000002 n 0000 | a living thing\n"
-        "00000002 05 n 01 rodent 0 001 @ 00000001 n 0000 | it gnaws\n"
-        "00000003 05 n 01 mouse 0 002 @ 00000002 n 0000 + 00000009 v 0101 | small\n"
-        "00000004 06 n 03 box 0 city 0 device 0 000 | all in one here\n"
-        "00000005 06 n 01 mouse 1 001 @i 00000004 n 0000 | on a desk\n"
-    )
-    (folder / "noun.exc").write_text("mice mouse\naboideaux aboideau\n")
-    return wordnet.Nouns(folder)
-
-
-def test_wordnet_senses_and_hypernyms(nouns):
-    assert nouns.senses["mouse"] == ["00000003", "00000005"]
-    assert nouns.synset("mouse.2") == "00000005"
-    assert nouns.ancestors("00000003") == {"00000003", "00000002", "00000001"}
-    assert nouns.ancestors("00000005") == {"00000005", "00000004"}
-    assert nouns.ancestors("00000001") == {"00000001"}
-
-
-@pytest.mark.parametrize(
-    ("form", "lemma"),
-    [
-        ("mouse", "mouse"),
-        ("mice", "mouse"),
-        ("rodents", "rodent"),
-        ("boxes", "box"),
-        ("cities", "city"),
-        ("devices", "device"),
-        ("mouses", "mouse"),
-        ("gnaws", None),
-        ("s", None),
-        ("aboideaux", None),  # irregular, but its base form is missing, as in the real files
-    ],
-)
-def test_wordnet_base_forms(nouns, form, lemma):
-    assert nouns.lemma(form) == lemma

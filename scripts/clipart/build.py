@@ -31,9 +31,9 @@ from PIL import Image, ImageFilter
 from rich.console import Console
 from rich.progress import track
 from text import FUNCTION_WORDS, file_words, informative_keywords, readable, series_key, title_words, words
-from wordnet import Nouns
 
 from labelhedge.corpus import Corpus, CorpusInfo, Label, stratified_split, write_corpus
+from labelhedge.graph.wordnet import WordNet
 
 HERE = Path(__file__).parent
 TARGET = HERE.parents[1] / "src" / "labelhedge" / "data" / "clipart"
@@ -92,7 +92,7 @@ def read_metadata(svg: Path, row: dict[str, str]) -> Drawing:
     )
 
 
-def link(texts: list[list[str]], nouns: Nouns, labels_of: dict[str, list[int]]) -> list[dict[str, object]]:
+def link(texts: list[list[str]], nouns: WordNet, labels_of: dict[str, list[int]]) -> list[dict[str, object]]:
     """Entities of several word lists, as evidence: label number, the words, and the sense that led to it."""
     evidence: dict[tuple[int, str], dict[str, object]] = {}
     for found in texts:
@@ -170,7 +170,7 @@ def build(archive: Path, wordnet: Path, target: Path) -> None:
     console = Console()
     vocabulary = json.loads((HERE / "vocabulary.json").read_text())["labels"]
     names = list(vocabulary)
-    nouns = Nouns(wordnet)
+    nouns = WordNet.open(wordnet)
     labels_of: dict[str, list[int]] = {}
     for number, name in enumerate(names):
         for sense in vocabulary[name]["synsets"]:

@@ -1,27 +1,19 @@
-"""The command `labelhedge`: one short function a command, no logic. Heavy imports happen inside the functions."""
+"""`labelhedge demo`, `run`, and what is done with a finished run: `report`, `rank`, `risk`, `predict`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(
-    help="Train image classifiers from noisy labels, hedged by a small clean set and a graph of label relations.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    epilog="Start with: labelhedge demo",
-)
-corpus_app = typer.Typer(help="Look at a corpus, check it, or make its labels noisy on purpose.", no_args_is_help=True)
-app.add_typer(corpus_app, name="corpus")
+from labelhedge.cli.common import fail, given, group, interactive, show
 
 OutOption = Annotated[str | None, typer.Option(help="Folder for the results.", metavar="FOLDER")]
 SeedsOption = Annotated[str | None, typer.Option(help="How many seeds, or a list such as 3,4,5.", metavar="SEEDS")]
-CorpusArgument = Annotated[str, typer.Argument(help="A corpus folder, or the name of an embedded corpus: clipart.")]
 RunArgument = Annotated[Path, typer.Argument(help="The folder of a finished run, such as runs/demo.")]
+
+app = group("Train and look at results.")
 
 
 @app.command(epilog="Example: labelhedge demo --seeds 5")
@@ -53,8 +45,8 @@ def run(
         "methods": methods,
         "seeds": _seeds(seeds),
         "out": out,
-        "network": _given(kind=network, image_size=image_size),
-        "training": _given(epochs=epochs),
+        "network": given(kind=network, image_size=image_size),
+        "training": given(epochs=epochs),
     }
     _run(settings, recipe=recipe, fresh=fresh)
 
@@ -67,8 +59,8 @@ def report(run: RunArgument) -> None:
     from labelhedge.results import Results
 
     results = Results.load(run)
-    _print(results.table())
-    _print(f"report: {write_report(run, Corpus.open(results.recipe['corpus'], progress=_interactive()))}")
+    show(results.table())
+    show(f"report: {write_report(run, Corpus.open(results.recipe['corpus'], progress=interactive()))}")
 
 
 @app.command(epilog="Example: labelhedge rank runs/demo --label mammal")
@@ -97,7 +89,7 @@ def rank(
             f"{suspect.pseudo:.2f}",
             f"{suspect.suspicion:.2f}",
         )
-    _print(table)
+    show(table)
 
 
 @app.command(epilog="Example: labelhedge risk runs/demo --on hidden --per-label")
@@ -122,7 +114,7 @@ def risk(
     from labelhedge.report.risk import measure_risk
     from labelhedge.results import Results
 
-    corpus = Corpus.open(Results.load(run).recipe["corpus"], progress=_interactive())
+    corpus = Corpus.open(Results.load(run).recipe["corpus"], progress=interactive())
     found = measure_risk(
         run,
         corpus,
@@ -131,11 +123,11 @@ def risk(
         resamples=resamples,
         seed=seed,
         per_label=per_label,
-        progress=_interactive(),
+        progress=interactive(),
     )
     if json is not None:
         found.save(json)
-    _print(found)
+    show(found)
 
 
 @app.command(epilog="Example: labelhedge predict runs/demo/models/distill cat.jpg photos/")
@@ -150,123 +142,30 @@ def predict(
 
     predictor = Predictor.load(model)
     files = find_images(images)
-    probabilities = predictor.predict(files, progress=_interactive())
+    probabilities = predictor.predict(files, progress=interactive())
     if out is not None:
         write_predictions(out, files, predictor.labels, probabilities)
-        _print(f"{len(files)} predictions: {out}")
+        show(f"{len(files)} predictions: {out}")
         return
     for file, row in zip(files, probabilities, strict=True):
         best = ", ".join(f"{predictor.labels[i]} {row[i]:.2f}" for i in row.argsort()[::-1][:top])
-        _print(f"{file}: {best}")
-
-
-@corpus_app.command("describe", epilog="Example: labelhedge corpus describe clipart")
-def corpus_describe(corpus: CorpusArgument) -> None:
-    """Print what a corpus holds and how right its labels are."""
-    from labelhedge.corpus import Corpus
-
-    _print(Corpus.open(corpus, progress=_interactive()).describe())
-
-
-@corpus_app.command("check", epilog="Example: labelhedge corpus check my-corpus")
-def corpus_check(corpus: CorpusArgument) -> None:
-    """Validate a corpus, decode every image, read its graph."""
-    from labelhedge.corpus import Corpus
-    from labelhedge.graph import describe_siblings, read_triples, siblings
-
-    opened = Corpus.open(corpus, progress=_interactive())
-    _print(opened.check(progress=_interactive()))
-    if opened.graph_path:
-        _print(describe_siblings(siblings(read_triples(opened.graph_path), opened.labels)))
-
-
-@corpus_app.command(
-    "corrupt",
-    epilog="""Example: labelhedge corpus corrupt clipart noisy --noise symmetric:0.2 --noise missing:0.1
-
-labelhedge corpus corrupt clipart related --noise siblings:0.3 --relations parent --clean-share 0.2
-
-labelhedge corpus corrupt clipart mixed --noise shares:right=0.45,siblings=0.25,background=0.3""",
-)
-def corpus_corrupt(
-    source: CorpusArgument,
-    target: Annotated[Path, typer.Argument(help="The folder to write.")],
-    noise: Annotated[
-        list[str],
-        typer.Option(
-            metavar="KIND:RATE",
-            help="symmetric, pair, siblings, modes, background or missing, and a rate from 0 to 1; or "
-            "shares:right=…,siblings=…,modes=…,background=…. Several are applied in the order given.",
-        ),
-    ],
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, other wrong labels.")] = 0,
-    splits: Annotated[str, typer.Option(help="Where, separated by commas.")] = "train",
-    trusted: Annotated[
-        str,
-        typer.Option(
-            help="representative: trusted samples keep noisy labels beside the verified ones; right-only: they are "
-            "samples whose noisy labels are right; keep: those trusted before stay untouched."
-        ),
-    ] = "representative",
-    clean_share: Annotated[
-        float | None, typer.Option(help="Draw the trusted samples anew: this share of the training samples.")
-    ] = None,
-    relations: Annotated[
-        str | None, typer.Option(help="The relations that make siblings, separated by commas. Default: all.")
-    ] = None,
-    background_column: Annotated[
-        str | None, typer.Option(help="The column that groups background images. Default: one group.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="The new corpus's name.")] = None,
-) -> None:
-    """Write a corpus with observed labels made wrong on purpose, for controlled experiments."""
-    from labelhedge.corpus import Corpus
-    from labelhedge.noise import corrupt
-
-    noisy = corrupt(
-        Corpus.open(source, progress=_interactive()),
-        target,
-        noise,
-        seed=seed,
-        splits=splits.split(","),
-        trusted=trusted,  # type: ignore[arg-type]  # checked there, with a message
-        clean_share=clean_share,
-        relations=relations.split(",") if relations else None,
-        background_column=background_column,
-        name=name,
-    )
-    _print(noisy.describe())
-    _print(noisy.info.description)
-
-
-def main() -> None:
-    """Run the command line; what the user can mend is said in a line and not as a traceback."""
-    from labelhedge.errors import LabelhedgeError
-
-    try:
-        app()
-    except (LabelhedgeError, OSError, ModuleNotFoundError, FloatingPointError) as error:
-        _fail(str(error), status=2)
+        show(f"{file}: {best}")
 
 
 def _run(settings: dict[str, Any], recipe: Path | None, *, fresh: bool) -> None:
     from labelhedge.experiment import run as run_recipe
     from labelhedge.recipe import Recipe
 
-    given = _given(**settings) or {}
-    chosen = Recipe.load(recipe, **given) if recipe else Recipe(**given)
+    chosen_settings = given(**settings) or {}
+    chosen = Recipe.load(recipe, **chosen_settings) if recipe else Recipe(**chosen_settings)
     try:
         results = run_recipe(chosen, progress=True, fresh=fresh)
     except KeyboardInterrupt:
-        _fail("stopped; the same command goes on where this one was", status=130)
-    _print(results.table())
+        fail("stopped; the same command goes on where this one was", status=130)
+    show(results.table())
     for remark in results.remarks():
-        _print(f"note: {remark}")
-    _print(f"report: {Path(results.recipe['out']) / 'report.html'}")
-
-
-def _given(**settings: Any) -> dict[str, Any] | None:
-    return {name: value for name, value in settings.items() if value is not None} or None
+        show(f"note: {remark}")
+    show(f"report: {Path(results.recipe['out']) / 'report.html'}")
 
 
 def _seeds(text: str | None) -> Any:
@@ -274,25 +173,3 @@ def _seeds(text: str | None) -> Any:
         return None
     numbers = [int(part) if part.strip().isdigit() else part for part in text.split(",")]
     return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _interactive() -> bool:
-    return sys.stderr.isatty() or sys.stdout.isatty()
-
-
-def _print(what: Any) -> None:
-    if isinstance(what, str):
-        print(what)
-        return
-    from rich.console import Console
-
-    Console().print(what, highlight=False)
-
-
-def _fail(message: str, *, status: int) -> NoReturn:
-    print(f"labelhedge: {message}", file=sys.stderr)
-    raise SystemExit(status)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,91 @@
+"""`labelhedge corpus`: look at a corpus, check it, or make its labels noisy on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelhedge.cli.common import CorpusArgument, group, interactive, show
+
+app = group("Look at a corpus, check it, or make its labels noisy on purpose.")
+
+
+@app.command("describe", epilog="Example: labelhedge corpus describe clipart")
+def corpus_describe(corpus: CorpusArgument) -> None:
+    """Print what a corpus holds and how right its labels are."""
+    from labelhedge.corpus import Corpus
+
+    show(Corpus.open(corpus, progress=interactive()).describe())
+
+
+@app.command("check", epilog="Example: labelhedge corpus check my-corpus")
+def corpus_check(corpus: CorpusArgument) -> None:
+    """Validate a corpus, decode every image, read its graph."""
+    from labelhedge.corpus import Corpus
+    from labelhedge.graph import describe_siblings, read_triples, siblings
+
+    opened = Corpus.open(corpus, progress=interactive())
+    show(opened.check(progress=interactive()))
+    if opened.graph_path:
+        show(describe_siblings(siblings(read_triples(opened.graph_path), opened.labels)))
+
+
+@app.command(
+    "corrupt",
+    epilog="""Example: labelhedge corpus corrupt clipart noisy --noise symmetric:0.2 --noise missing:0.1
+
+labelhedge corpus corrupt clipart related --noise siblings:0.3 --relations parent --clean-share 0.2
+
+labelhedge corpus corrupt clipart mixed --noise shares:right=0.45,siblings=0.25,background=0.3""",
+)
+def corpus_corrupt(
+    source: CorpusArgument,
+    target: Annotated[Path, typer.Argument(help="The folder to write.")],
+    noise: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KIND:RATE",
+            help="symmetric, pair, siblings, modes, background or missing, and a rate from 0 to 1; or "
+            "shares:right=…,siblings=…,modes=…,background=…. Several are applied in the order given.",
+        ),
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other wrong labels.")] = 0,
+    splits: Annotated[str, typer.Option(help="Where, separated by commas.")] = "train",
+    trusted: Annotated[
+        str,
+        typer.Option(
+            help="representative: trusted samples keep noisy labels beside the verified ones; right-only: they are "
+            "samples whose noisy labels are right; keep: those trusted before stay untouched."
+        ),
+    ] = "representative",
+    clean_share: Annotated[
+        float | None, typer.Option(help="Draw the trusted samples anew: this share of the training samples.")
+    ] = None,
+    relations: Annotated[
+        str | None, typer.Option(help="The relations that make siblings, separated by commas. Default: all.")
+    ] = None,
+    background_column: Annotated[
+        str | None, typer.Option(help="The column that groups background images. Default: one group.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The new corpus's name.")] = None,
+) -> None:
+    """Write a corpus with observed labels made wrong on purpose, for controlled experiments."""
+    from labelhedge.corpus import Corpus
+    from labelhedge.noise import corrupt
+
+    noisy = corrupt(
+        Corpus.open(source, progress=interactive()),
+        target,
+        noise,
+        seed=seed,
+        splits=splits.split(","),
+        trusted=trusted,  # type: ignore[arg-type]  # checked there, with a message
+        clean_share=clean_share,
+        relations=relations.split(",") if relations else None,
+        background_column=background_column,
+        name=name,
+    )
+    show(noisy.describe())
+    show(noisy.info.description)
