@@ -50,24 +50,42 @@ class Descriptions:
             self._vectors[number] = {word: weight / length for word, weight in weights.items()}
 
     def known(self, words: Iterable[str]) -> dict[str, float]:
-        """The words of a text that descriptions know, with their weights."""
-        weight = self._weight
-        return {stem: weight[stem] for stem in map(_stem, words) if stem in weight}
+        """The words of a text that descriptions know, each once, with their weights."""
+        weight, stems = self._weight, map(_stem, words)
+        return {stem: weight[stem] for stem in stems if stem in weight}
 
-    def fits(self, known: dict[str, float], own: Iterable[str], entities: Sequence[int]) -> list[float]:
-        """Cosines of a text's words, without the mention's own, with the descriptions of entities."""
-        mine = set(map(_stem, own))
-        words = known.keys() - mine
-        if not words:
-            return [0.0] * len(entities)
-        length = math.sqrt(sum(known[word] ** 2 for word in words))
-        found = []
-        for entity in entities:
-            vector = self._vectors[entity]
-            # In a fixed order: sums of floats depend on it.
-            shared = sorted(vector.keys() & words)
-            found.append(sum(vector[word] * known[word] for word in shared) / length if shared else 0.0)
+    def index(self, entities: Sequence[int]) -> dict[str, list[tuple[int, float]]]:
+        """For each word in descriptions of the entities, which of them (by place) and its share in their vectors."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        for place, entity in enumerate(entities):
+            for word, share in self._vectors[entity].items():
+                found.setdefault(word, []).append((place, share))
         return found
+
+
+def fits(
+    known: dict[str, float], own: Sequence[str], index: dict[str, list[tuple[int, float]]], count: int
+) -> list[float] | None:
+    """Cosines of a text's words, without a mention's own, with `count` descriptions; None where none shares a word.
+
+    Examples
+    --------
+    >>> fits({"bird": 3.0, "day": 4.0}, ["turkeys"], {"bird": [(0, 0.5)], "state": [(1, 0.2)]}, 2)
+    [0.3, 0.0]
+    """
+    shared = index.keys() & known.keys()
+    if not shared:
+        return None
+    mine = set(map(_stem, own))
+    if not (shared := shared - mine):
+        return None
+    found = [0.0] * count
+    # In a fixed order: sums of floats depend on it.
+    for word in sorted(shared):
+        for place, share in index[word]:
+            found[place] += share * known[word]
+    length = math.sqrt(sum(weight * weight for word, weight in known.items() if word not in mine))
+    return [value / length for value in found]
 
 
 def _stem(word: str) -> str:

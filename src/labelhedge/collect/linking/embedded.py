@@ -12,16 +12,19 @@ its description, as a share of that of all meanings of the form, wanted or not:
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from labelhedge.collect.linking.context import Descriptions
-from labelhedge.collect.linking.cues import is_foreign, scales
-from labelhedge.collect.linking.lexicon import GLUED, INFLECTED, OTHERS, PROPER, Lexicon
+from labelhedge.collect.linking.context import Descriptions, fits
+from labelhedge.collect.linking.cues import is_foreign, nothing_scale, other_scales
+from labelhedge.collect.linking.lexicon import GLUED, INFLECTED, OTHERS, Lexicon
 from labelhedge.collect.linking.matching import Found, Matcher
 from labelhedge.collect.records import Entity
 from labelhedge.errors import LabelhedgeError
@@ -30,15 +33,33 @@ VERSION = 1
 """Of what is done with a lexicon; a change of results changes it."""
 BATCH = 256
 """Texts that are scanned at once: their arrays fit the processor's cache."""
+UNMEANT = 0.05
+"""Share of the uses of a form that mean none of what it may mean: they are part of a longer name, or a nickname."""
 
 
 class _Meanings(NamedTuple):
-    """What a form may mean: entities with their weights, and the weights of the `OTHERS` in their order."""
+    """What a form may mean: entities with their weights, and the weights of the `OTHERS` in their order, if any."""
 
     entities: list[int]
     weights: list[float]
-    proper: list[bool]
-    others: tuple[float, float, float, float]
+    others: list[float] | None
+
+
+class _Around:
+    """A text, its words, and what is worked out of them once if it is asked for."""
+
+    __slots__ = ("_foreign", "known", "text", "words")
+
+    def __init__(self, text: str, words: list[str]) -> None:
+        self.text, self.words = text, words
+        self.known: dict[str, float] | None = None
+        self._foreign: bool | None = None
+
+    @property
+    def foreign(self) -> bool:
+        if self._foreign is None:
+            self._foreign = is_foreign(set(self.words))
+        return self._foreign
 
 
 class EmbeddedLinker:
@@ -75,12 +96,12 @@ class EmbeddedLinker:
         self,
         lexicon: Lexicon,
         *,
-        confidence: float = 0.5,
+        confidence: float = 0.7,
         support: int = 0,
         plurals: bool = True,
         glued: bool = True,
         context: bool = True,
-        fit_weight: float = 6.0,
+        fit_weight: float = 8.0,
     ) -> None:
         if not 0 <= confidence <= 1:
             raise LabelhedgeError(f"confidence is {confidence}: it must be between 0 and 1")
@@ -104,46 +125,40 @@ class EmbeddedLinker:
         kept = np.ones(len(lexicon.kind), bool)
         kept &= (lexicon.kind != INFLECTED) | plurals
         kept &= (lexicon.kind != GLUED) | glued
-        self._read_meanings(kept)
-        self._matcher = Matcher([form for form, _ in self._forms])
+        forms, self._meanings = self._competing(kept)
+        self._matcher = Matcher(forms)
         # Descriptions are compared only where more than one entity competes.
         self._descriptions: Descriptions | None = None
+        self._indices: dict[int, dict[str, list[tuple[int, float]]]] = {}
         if context and fit_weight:
-            needed = {entity for _, found in self._forms if found and len(found.entities) > 1 for entity in found.entities}
-            if needed and any(lexicon.descriptions):
-                self._descriptions = Descriptions(lexicon.descriptions, needed)
+            rivals = [found.entities for found in self._meanings if found and len(found.entities) > 1]
+            if rivals and any(lexicon.descriptions):
+                self._descriptions = Descriptions(lexicon.descriptions, itertools.chain(*rivals))
 
-    def _read_meanings(self, kept: np.ndarray) -> None:
-        """Forms with something to compete for; meanings are None where no wanted entity is among them."""
-        lexicon = self.lexicon
-        roles = {uri: number for number, uri in enumerate(OTHERS)}
-        role = [roles.get(uri, -1) for uri in lexicon.uris]
-        entity, weight, kind = lexicon.entity.tolist(), lexicon.weight.tolist(), (lexicon.kind == PROPER).tolist()
-        keep, bounds, emitted = kept.tolist(), lexicon.offsets.tolist(), self._emitted
-        self._forms: list[tuple[str, _Meanings | None]] = []
-        for form, begin, end in zip(lexicon.forms, bounds, bounds[1:]):
-            places = [i for i in range(begin, end) if keep[i]]
+    def _competing(self, kept: npt.NDArray[np.bool_]) -> tuple[list[str], list[_Meanings | None]]:
+        """All forms of entities, with their meanings; None where no wanted entity is among them."""
+        lexicon, emitted = self.lexicon, self._emitted
+        others = {uri: number for number, uri in enumerate(OTHERS)}
+        role = [others.get(uri, -1) for uri in lexicon.uris]
+        entity, weight = lexicon.entity.tolist(), lexicon.weight.tolist()
+        forms: list[str] = []
+        meanings: list[_Meanings | None] = []
+        for form, (begin, end) in zip(lexicon.forms, itertools.pairwise(lexicon.offsets.tolist()), strict=True):
+            places = [i for i in range(begin, end) if kept[i]]
             real = [i for i in places if role[entity[i]] < 0]
             if not real:
                 continue
+            forms.append(form)
             if not any(emitted[entity[i]] for i in real):
-                self._forms.append((form, None))
+                meanings.append(None)
                 continue
-            others = [0.0] * len(OTHERS)
+            rest = [0.0] * len(OTHERS)
             for i in places:
                 if role[entity[i]] >= 0:
-                    others[role[entity[i]]] += weight[i]
-            self._forms.append(
-                (
-                    form,
-                    _Meanings(
-                        [entity[i] for i in real],
-                        [weight[i] for i in real],
-                        [kind[i] for i in real],
-                        (others[0], others[1], others[2], others[3]),
-                    ),
-                )
-            )
+                    rest[role[entity[i]]] += weight[i]
+            found = [entity[i] for i in real], [weight[i] for i in real], rest if any(rest) else None
+            meanings.append(_Meanings(*found))
+        return forms, meanings
 
     @property
     def fingerprint(self) -> str:
@@ -156,50 +171,48 @@ class EmbeddedLinker:
         results: list[list[Entity]] = [[] for _ in texts]
         for begin in range(0, len(texts), BATCH):
             batch = texts[begin : begin + BATCH]
-            found = self._matcher.scan(batch)
-            self._choose(found, batch, results[begin : begin + BATCH])
+            self._choose(self._matcher.scan(batch), batch, results[begin : begin + BATCH])
         return results
 
     def _choose(self, found: Found, texts: Sequence[str], results: list[list[Entity]]) -> None:
         """Append to each text's results the entity that each of its mentions means, if any."""
         columns = (found.text, found.name, found.start, found.end, found.first, found.last)
-        current, words, first_word, foreign = -1, [], 0, False
-        known: dict[str, float] | None = None
-        lexicon = self.lexicon
         bounds = np.append(np.searchsorted(found.words.starts, found.words.texts), len(found.words.starts)).tolist()
-        for number, form, start, end, first, last in zip(*(column.tolist() for column in columns)):
-            meanings = self._forms[form][1]
-            if meanings is None:
+        uris, names, meanings_of = self.lexicon.uris, self.lexicon.names, self._meanings
+        current = -1
+        for number, form, start, end, first, last in zip(*(column.tolist() for column in columns), strict=True):
+            if (meanings := meanings_of[form]) is None:
                 continue
-            text = texts[number]
             if number != current:
-                current, first_word = number, bounds[number]
-                words = found.words.between(first_word, bounds[number + 1])
-                if number + 1 < len(texts):
-                    words.pop()  # the break between two texts
-                foreign, known = is_foreign(words), None
-            first, last = first - first_word, last - first_word
-            before = words[first - 1] if first else ""
-            after = words[last] if last < len(words) else ""
-            scale = scales(before, after, text, start, end, foreign)
-            others = meanings.others
-            total = (
-                others[0] * scale.anything
-                + others[1] * scale.word
-                + others[2] * scale.given_name
-                + others[3] * scale.family_name
-            )
-            weights = meanings.weights
-            if len(weights) > 1 and self._descriptions is not None:
-                if known is None:
-                    known = self._descriptions.known(words)
-                fits = self._descriptions.fits(known, words[first:last], meanings.entities)
-                weights = [w * math.exp(self.fit_weight * fit) for w, fit in zip(weights, fits)]
-            total += sum(weights)
-            best = max(range(len(weights)), key=weights.__getitem__)
-            entity = meanings.entities[best]
-            score = weights[best] / total
+                current, offset = number, bounds[number]
+                around = _Around(texts[number], found.words.between(offset, bounds[number + 1]))
+            entity, score = self._best(form, meanings, around, start, end, first - offset, last - offset)
             if score >= self.confidence and self._emitted[entity]:
-                results[number].append(
-                    Entity(lexicon.uris[entity], lexicon.names[entity], text[start:end], start, score)
-                )
+                results[number].append(Entity(uris[entity], names[entity], around.text[start:end], start, score))
+
+    def _best(
+        self, form: int, meanings: _Meanings, around: _Around, start: int, end: int, first: int, last: int
+    ) -> tuple[int, float]:
+        """The likeliest entity of a mention, and its share among all that the mention may mean."""
+        entities, weights, others = meanings
+        total = 0.0
+        if others is not None:
+            before = around.words[first - 1] if first else ""
+            after = around.words[last] if last < len(around.words) else ""
+            text = around.text
+            nothing = others[0] + UNMEANT * sum(weights)
+            total = nothing * nothing_scale(before, after, text, start, end, around.foreign)
+            if any(others[1:]):
+                scales = other_scales(before, after, text, start, end)
+                total += sum(map(operator.mul, others[1:], scales))
+        if len(entities) == 1:
+            return entities[0], weights[0] / (weights[0] + total)
+        if self._descriptions is not None:
+            if around.known is None:
+                around.known = self._descriptions.known(around.words)
+            if (index := self._indices.get(form)) is None:
+                index = self._indices[form] = self._descriptions.index(entities)
+            if (fit := fits(around.known, around.words[first:last], index, len(entities))) is not None:
+                weights = [weight * math.exp(self.fit_weight * one) for weight, one in zip(weights, fit, strict=True)]
+        best = max(weights)
+        return entities[weights.index(best)], best / (sum(weights) + total)

@@ -5,7 +5,7 @@
     Lexicon.load("pets.parquet")
 
 P(entity | form) is an entity's weight for the form over the sum of all weights for it. Beside entities, a form may mean
-one of the `OTHERS`: a word that names nothing, a verb or adjective, a given or a family name. Those compete as well.
+one of the `OTHERS`: nothing that is known, a verb, an adjective, a given or a family name. Those compete as well.
 
 On disk a lexicon is one Parquet file, one row an entity: `uri`, `name`, `description`, `support`, `wanted` and `forms`,
 a list of {form, weight, kind}.
@@ -30,9 +30,10 @@ from labelhedge.collect.linking.morphology import IRREGULAR, glued, plurals
 from labelhedge.errors import LabelhedgeError
 
 FORMAT = 1
-ANYTHING, WORD, GIVEN_NAME, FAMILY_NAME = OTHERS = (
+ANYTHING, VERB, ADJECTIVE, GIVEN_NAME, FAMILY_NAME = OTHERS = (
     "urn:labelhedge:other:anything",
-    "urn:labelhedge:other:word",
+    "urn:labelhedge:other:verb",
+    "urn:labelhedge:other:adjective",
     "urn:labelhedge:other:given-name",
     "urn:labelhedge:other:family-name",
 )
@@ -179,14 +180,18 @@ class Lexicon:
         if not (named.all() or nameless):
             entry = entries[int(np.argmin(named))]
             raise LabelhedgeError(f"{entry.name!r} ({entry.uri}) has no name that could be found in a text")
-        candidates = [(form, number, *rest) for (form, number), rest in found.items()]
         return cls(
             [entry.uri for entry in entries],
             [entry.name for entry in entries],
             [entry.description for entry in entries],
             np.array([entry.support for entry in entries], np.int64),
             np.array([entry.wanted and entry.uri not in OTHERS for entry in entries], bool),
-            *_by_form(*(list(column) for column in zip(*candidates, strict=True))),
+            *_by_form(
+                [form for form, _ in found],
+                [number for _, number in found],
+                [weight for weight, _ in found.values()],
+                [kind for _, kind in found.values()],
+            ),
         )
 
     def __len__(self) -> int:
@@ -302,18 +307,20 @@ def _add(found: dict[tuple[str, int], tuple[float, int]], form: str, entity: int
     found[form, entity] = (max(weight, before[0]), min(kind, before[1]))
 
 
-def _by_form(forms, entity, weight, kind):  # type: ignore[no-untyped-def]
+def _by_form(
+    forms: Sequence[str], entity: npt.ArrayLike, weight: npt.ArrayLike, kind: npt.ArrayLike
+) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int8]]:
     """Candidates sorted by form, then entity, as the columns of a lexicon."""
     column = pa.array(forms, pa.string()).dictionary_encode()
     names = column.dictionary.to_pylist()
     rank = np.empty(len(names), np.int64)
     rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
     place = rank[column.indices.to_numpy()]
-    entity = np.asarray(entity, np.int64)
-    order = np.lexsort((entity, place))
+    entities = np.asarray(entity, np.int64)
+    order = np.lexsort((entities, place))
     offsets = np.searchsorted(place[order], np.arange(len(names) + 1))
-    weight = np.asarray(weight, np.float32).astype(np.float64)[order]
-    return sorted(names), offsets, entity[order], weight, np.asarray(kind, np.int8)[order]
+    weights = np.asarray(weight, np.float32).astype(np.float64)[order]
+    return sorted(names), offsets, entities[order], weights, np.asarray(kind, np.int8)[order]
 
 
 def _refuse_twice(values: Sequence[str], what: str) -> None:

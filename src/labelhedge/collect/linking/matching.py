@@ -5,7 +5,7 @@
 
 A text is folded letter by letter (lower case, no accents), so places in it stay places in the original. Spaces,
 hyphens and apostrophes part words; commas, line breaks, brackets, quotation marks are words of their own, which no
-name holds, and so no name crosses them. Full stops and `&` are such words too, but a name may hold them ("St. Bernard").
+name holds, and so no name crosses them. Full stops and `&` are words too, but a name may hold them ("St. Bernard").
 
 Every word then gets a space of its own on both sides, and so do the words of the names: `" new  york "`. Word
 boundaries are then part of the name, and neighbours do not share one, so that one Aho-Corasick scan finds exactly
@@ -50,7 +50,7 @@ def _folded(letter: str) -> int:
         return GONE
     if kind[0] not in "LN":
         return BREAK
-    base, *marks = unicodedata.normalize("NFKD", letter)
+    base, *marks = list(unicodedata.normalize("NFKD", letter))
     if any(unicodedata.category(mark)[0] != "M" for mark in marks):
         base = letter
     lower = base.lower()
@@ -173,7 +173,7 @@ def normal_all(names: Sequence[str]) -> list[str]:
         # Where each text's words begin; the break that parts it from the next is left out.
         first = np.searchsorted(words.starts, words.texts).tolist()
         every = words.spaced.split()
-        found += [" ".join(every[a : b - 1]) for a, b in zip(first, first[1:], strict=False)]
+        found += [" ".join(every[a : b - 1]) for a, b in itertools.pairwise(first)]
         found.append(" ".join(every[first[-1] :]))
     return found
 
@@ -251,6 +251,6 @@ class Matcher:
         found = self.scan(texts)
         results: list[list[tuple[int, int, int]]] = [[] for _ in texts]
         columns = (found.text, found.name, found.start, found.end)
-        for text, *rest in zip(*(column.tolist() for column in columns), strict=True):
-            results[text].append(tuple(rest))  # type: ignore[arg-type]
+        for text, name, start, end in zip(*(column.tolist() for column in columns), strict=True):
+            results[text].append((name, start, end))
         return results

@@ -39,12 +39,14 @@ def plurals(name: str, irregular: Mapping[str, Sequence[str]] = IRREGULAR) -> li
     Examples
     --------
     >>> plurals("fox"), plurals("police man"), plurals("red wolf"), plurals("sheep")
-    (['foxes'], ['police men'], ['red wolves'], [])
+    (['foxes'], ['police men'], ['red wolves', 'red wolfs'], [])
     """
     *head, last = name.split(" ")
     if not last.isalpha() or len(last) < 3 or last in SAME:
         return []
-    return [" ".join([*head, plural]) for plural in irregular.get(last) or [_plural(last)] if plural != last]
+    # By the rule as well, as WordNet's own morphology allows: "mosquitoes" is in its exceptions, "mosquitos" is not.
+    found = dict.fromkeys([*irregular.get(last, ()), _plural(last)])
+    return [" ".join([*head, plural]) for plural in found if plural != last]
 
 
 def _plural(word: str) -> str:
