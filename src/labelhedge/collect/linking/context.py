@@ -57,25 +57,24 @@ class Descriptions:
     texts : sequence of str
         One for each entity.
     needed : iterable of int
-        The entities that will be asked for; vectors are made of these only, weights of words are of all.
+        The entities that will be asked for: the others are not read.
     """
 
     def __init__(self, texts: Sequence[str], needed: Iterable[int]) -> None:
-        wanted = np.zeros(len(texts), bool)
-        wanted[list(set(needed))] = True
+        chosen = sorted(set(needed))
         frequency: Counter[str] = Counter()
-        kept: list[list[str]] = []
-        for number, text in enumerate(normal_all(texts)):
+        kept: list[list[str]] = [[] for _ in texts]
+        for number, text in zip(chosen, normal_all([texts[number] for number in chosen]), strict=True):
             words = set(map(_stem, text.split(" "))) - NOT_CONTEXT
             words.discard("")
             frequency.update(words)
-            kept.append(sorted(words) if wanted[number] else [])
+            kept[number] = list(words)
         # The commonest words tell least, and are the most of what there is to compare.
         kept = [sorted(heapq.nsmallest(WORDS, words, key=lambda word: (frequency[word], word))) for words in kept]
         vocabulary = sorted(frequency)
         numbers = {word: number for number, word in enumerate(vocabulary)}
         counts = np.array([frequency[word] for word in vocabulary], np.float64)
-        self.weights: Floats = np.log((len(texts) + 1) / counts)
+        self.weights: Floats = np.log((len(chosen) + 1) / counts)
         self._starts = np.concatenate(([0], np.cumsum([len(words) for words in kept])))
         self._words = np.array([numbers[word] for words in kept for word in words], np.int32)
         shares = self.weights[self._words]

@@ -6,7 +6,15 @@ looked at only where a mention is about to be given out.
 
 from __future__ import annotations
 
-from labelhedge.collect.linking.wordlists import BEFORE_NOUNS, BEFORE_VERBS, ENGLISH, FOREIGN, GIVEN_NAMES
+from labelhedge.collect.linking.wordlists import (
+    BEFORE_NOUNS,
+    BEFORE_VERBS,
+    ENGLISH,
+    FOREIGN,
+    GIVEN_NAMES,
+    NAMED_AFTER,
+    NAMED_WITH,
+)
 
 EDGES = frozenset(("", "|", "."))
 LEAST_SCALES = (0.1, 0.3, 0.1, 0.05)
@@ -37,6 +45,8 @@ def nothing_scale(before: str, after: str, text: str, start: int, end: int, fore
     scale = 4.0 if foreign else 1.0
     if before in GIVEN_NAMES:
         return 6.0 * scale
+    if after in NAMED_AFTER or before in NAMED_WITH:
+        scale *= 4.0
     if after not in EDGES and text[start].isupper() and not text[start:end].isupper() and _capital_after(text, end):
         scale *= 8.0 if _in_sentence(text, start, end) else 2.0  # amid a name: "the Duck Tours bus"
     return scale

@@ -150,12 +150,12 @@ class EmbeddedLinker:
         return names, _Meanings(slot[looked], starts, lexicon.entity[chosen], lexicon.weight[chosen], others)
 
     def _settle(self, fit_weight: float) -> None:
-        """What is known of forms before any text: what takes from their scores, and which never reach the confidence."""
+        """What is known of forms beforehand: what takes from their scores, and which never reach the confidence."""
         meanings = self._meanings
         others, edges = meanings.others, meanings.starts[:-1]
         total = np.add.reduceat(meanings.weights, edges)
         self._nothing: Floats = np.where(others.any(1), others[:, 0] + UNMEANT * total, 0.0)
-        self._spoken: npt.NDArray[np.bool_] = others[:, 1:].any(1)
+        self._spoken = np.asarray(others[:, 1:].any(1))
         self._least: Floats = self._nothing + others[:, 1:] @ np.array(LEAST_SCALES)
         highest = np.maximum.reduceat(np.where(self._emitted[meanings.entities], meanings.weights, 0.0), edges)
         lifted = highest * math.exp(fit_weight * HIGHEST)

@@ -229,7 +229,7 @@ class Lexicon:
             [self.uris, self.names, self.descriptions, self.support, self.wanted, forms],
             schema=_SCHEMA.with_metadata({"labelhedge": json.dumps({"lexicon": FORMAT})}),
         )
-        partial = path.with_name(path.name + ".partial")
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         pq.write_table(table, partial, compression="zstd")
         partial.replace(path)
 

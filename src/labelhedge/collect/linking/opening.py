@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from labelhedge.collect.linking.compiled import kept
 from labelhedge.collect.linking.dbpedia import dbpedia_lexicon
 from labelhedge.collect.linking.embedded import EmbeddedLinker
 from labelhedge.collect.linking.lexicon import Lexicon
@@ -60,7 +61,8 @@ def open_linker(spec: str, **options: Any) -> Linker:
         source, place = _by_path(spec), spec
     _check(options, source, EmbeddedLinker, more=("vocabulary",))
     vocabulary = options.pop("vocabulary", None)
-    lexicon = source(place, **{name: options.pop(name) for name in list(options) if name in _settings(source)})
+    settings = {name: options.pop(name) for name in list(options) if name in _settings(source)}
+    lexicon = kept(source, place, **settings) if kind in ("wordnet", "dbpedia") else source(place, **settings)
     if vocabulary is not None:
         lexicon = lexicon.restricted(_vocabulary(Path(vocabulary)))
     return EmbeddedLinker(lexicon, **options)

@@ -91,5 +91,26 @@ NICKNAMES: dict[str, tuple[str, str]] = {
         "band bands concert concerts gig live music musician rock metal punk indie tour festival stage guitar bass "
         "drums singer song album show performance club fans",
     ),
+    "dish": (
+        "anchovy bass beef beet bean cabbage calf carp carrot catfish chicken chili chive clam cod corn crab "
+        "crayfish cucumber duck eel fish garlic ginger goat goose grouse haddock halibut herring lamb leek lemon "
+        "lettuce lobster mackerel mushroom mussel octopus olive onion oyster pea pepper perch pheasant pig "
+        "pineapple potato prawn pumpkin quail rabbit radish rice salmon sardine scallop shrimp snail snapper "
+        "spinach squash squid swordfish tomato trout tuna turkey turnip veal venison walnut",
+        "recipe dinner lunch breakfast supper meal restaurant cafe menu dish cook cooked cooking chef kitchen grill "
+        "grilled roast roasted fried fry baked bake barbecue bbq steam soup stew curry salad sauce sandwich pie "
+        "burger pizza pasta noodle rice chips spicy delicious tasty yummy eat eating eaten ate food plate bowl "
+        "stall served sushi taco wine beer teaspoon tablespoon cup",
+    ),
 }
-"""Nicknames that are nouns too: of what, which, and words that stand near them."""
+"""What animals, plants and things give their names to: which do, and words that stand near then."""
+NAMED_AFTER = frozenset(
+    "ave avenue bay beach boulevard bridge brook canyon cape castle cave city club college company county cove "
+    "creek district drive falls farm farms festival field fields forest glen gorge grove harbor harbour heights "
+    "highway hill hills hotel hut inn island islands lake lane lodge mansion meadow meadows mill mine mount "
+    "mountain mountains pass peak place plaza point pond pub ranch rapids range ridge river road rock rocks school "
+    "sound square springs st station street summit town trail university valley village vineyard".split()
+)
+"""A word before these is mostly part of a name: "bear lake"."""
+NAMED_WITH = frozenset("cape fort glen lake mount mt port saint san santa sao st".split())
+"""A word after these is mostly part of a name: "mount rose"."""

@@ -51,7 +51,7 @@ SEEN = {
 }
 """How much oftener the words of photos mean what is below a sense than other texts do; the last that fits counts."""
 VERBS, ADJECTIVES = 0.2, 1.0
-"""How much rarer other words than nouns are in a photo's words."""
+"""How often other words than nouns stand in a photo's words, against how often they stand in other texts."""
 # Share of a verb's uses that have the form: base, -s, -ed, -ing.
 VERB_SHARES = (0.4, 0.15, 0.3, 0.15)
 NAMELESS_WORD, NAMELESS_WORDS, SHORT = 0.5, 0.02, 1.0
@@ -90,8 +90,9 @@ def wordnet_entries(
 ) -> tuple[list[Entry], dict[str, list[str]]]:
     """What `wordnet_lexicon` builds its lexicon of: entries, and the irregular plurals; to build a larger one."""
     nouns = WordNet.open(folder)
-    wanted = _below(nouns, domains)
-    seen = _seen(nouns)
+    tree = _Tree(nouns)
+    wanted = _below(tree, domains)
+    seen = _seen(tree)
     forms: dict[str, list[Form]] = defaultdict(list)
     for lemma, synsets in nouns.senses.items():
         for rank, synset in enumerate(synsets, 1):
@@ -115,18 +116,18 @@ def wordnet_entries(
     for plural, singular in nouns.irregular.items():
         if plural not in irregular.setdefault(singular, []):
             irregular[singular].append(plural)
-    return [*entries, *_others(nouns, Path(folder))], irregular
+    return [*entries, *_others(tree, Path(folder))], irregular
 
 
 def _nicknames(forms: Mapping[str, Sequence[Form]]) -> list[Entry]:
-    """Cars, teams and bands that are called like animals and things: they compete, by the words that stand near."""
+    """Cars, teams, bands and dishes that are called like animals and things: they compete, by the words near them."""
     weights: dict[str, float] = defaultdict(float)
     for form in itertools.chain(*forms.values()):
         weights[form.text.lower()] += form.weight
     return [
         Entry(
             f"urn:labelhedge:nickname:{kind}",
-            f"nickname of a {kind}",
+            f"name of a {kind}",
             description=context,
             wanted=False,
             forms=[Form(word, NICKNAME * weights[word]) for word in words.split() if word in weights],
@@ -135,16 +136,40 @@ def _nicknames(forms: Mapping[str, Sequence[Form]]) -> list[Entry]:
     ]
 
 
-def _below(nouns: WordNet, domains: str | Sequence[str] | None) -> frozenset[str]:
+class _Tree:
+    """WordNet's nouns from above: what is below a sense, for many senses."""
+
+    def __init__(self, nouns: WordNet) -> None:
+        self.nouns = nouns
+        self._children: dict[str, list[str]] = defaultdict(list)
+        for child in nouns.names:
+            for parent in nouns.related(child):
+                self._children[parent].append(child)
+
+    def has(self, sense: str) -> bool:
+        lemma, _, number = sense.rpartition(".")
+        return len(self.nouns.senses.get(lemma, ())) >= int(number)
+
+    def below(self, sense: str) -> frozenset[str]:
+        """The synset of a sense such as ``dog.1``, and all below it."""
+        found, waiting = set(), [self.nouns.synset(sense)]
+        while waiting:
+            if (synset := waiting.pop()) not in found:
+                found.add(synset)
+                waiting += self._children.get(synset, ())
+        return frozenset(found)
+
+
+def _below(tree: _Tree, domains: str | Sequence[str] | None) -> frozenset[str]:
     if domains is None:
-        return frozenset(nouns.names)
+        return frozenset(tree.nouns.names)
     names = [name.strip() for name in domains.split(",")] if isinstance(domains, str) else list(domains)
     roots = [root for name in names for root in DOMAINS.get(name, (name,))]
     if not roots:
         raise LabelhedgeError(f"no domain is named: choose of {', '.join(DOMAINS)}, or name a sense such as 'dog.1'")
     try:
         out, inside = (
-            frozenset().union(*(nouns.descendants(nouns.synset(root.removeprefix("-"))) for root in group))
+            frozenset().union(*(tree.below(root.removeprefix("-")) for root in group))
             for group in ([r for r in roots if r[0] == "-"], [r for r in roots if r[0] != "-"])
         )
         return inside - out
@@ -152,13 +177,12 @@ def _below(nouns: WordNet, domains: str | Sequence[str] | None) -> frozenset[str
         raise LabelhedgeError(f"domain {domains!r}: {error}; domains by name are {', '.join(DOMAINS)}") from error
 
 
-def _seen(nouns: WordNet) -> dict[str, float]:
+def _seen(tree: _Tree) -> dict[str, float]:
     """By how much a synset is oftener meant in a photo's words; 1 where it is not here."""
     factors: dict[str, float] = {}
     for root, factor in SEEN.items():
-        lemma, _, number = root.rpartition(".")
-        if len(nouns.senses.get(lemma, ())) >= int(number):
-            factors.update(dict.fromkeys(nouns.descendants(nouns.synset(root)), factor))
+        if tree.has(root):
+            factors.update(dict.fromkeys(tree.below(root), factor))
     return factors
 
 
@@ -170,10 +194,11 @@ def _description(nouns: WordNet, synset: str) -> str:
     return "; ".join([*nouns.names[synset], nouns.glosses[synset], *names])
 
 
-def _others(nouns: WordNet, folder: Path) -> list[Entry]:
+def _others(tree: _Tree, folder: Path) -> list[Entry]:
     """What a form may mean that is no noun sense."""
     verbs, adjectives = _other_words(folder)
-    given, family = _person_names(nouns)
+    given, family = _person_names(tree)
+    nouns = tree.nouns
     for name in GIVEN_NAMES:
         given[name] += NAME
     lemmas = [lemma.replace("_", " ") for lemma in nouns.senses]
@@ -243,18 +268,17 @@ def _verb_forms(verb: str) -> tuple[str, str, str, str]:
     return verb, third, stem + "ed", stem + "ing"
 
 
-def _person_names(nouns: WordNet) -> tuple[dict[str, float], dict[str, float]]:
+def _person_names(tree: _Tree) -> tuple[dict[str, float], dict[str, float]]:
     """First and last words of the names of WordNet's persons, with their numbers."""
     given: dict[str, float] = defaultdict(float)
     family: dict[str, float] = defaultdict(float)
-    if "person" not in nouns.senses:
+    if not tree.has("person.1"):
         return given, family
-    persons = nouns.descendants(nouns.synset("person.1"))
-    for synset in sorted(persons):
-        if not nouns.related(synset, ("@i",)):
+    for synset in sorted(tree.below("person.1")):
+        if not tree.nouns.related(synset, ("@i",)):
             continue
         firsts, lasts = set(), set()
-        for name in nouns.names[synset]:
+        for name in tree.nouns.names[synset]:
             parts = name.lower().split(" ")
             if len(parts) > 1 and name[:1].isupper():
                 firsts.add(parts[0])
