@@ -68,16 +68,20 @@ def import_hf(
     check_target(Path(target), options)
     folder = Path(path)
     columns = _Columns(image, label, verified, trusted, tuple(text))
-    parts = {_split(name, rename or {}, folder): (name, part) for name, part in _load(folder).items()}
-    first = next(iter(parts.values()))[1]
+    loaded = _load(folder)
+    for name in rename or {}:
+        if name not in loaded:
+            raise LabelhedgeError(f"{folder} has no split {name!r}; it has {', '.join(loaded)}")
+    parts = [(_split(name, rename or {}, folder), name, part) for name, part in loaded.items()]
     names: dict[str, list[str] | None] = {}
     for column in (image, label, *filter(None, (verified, trusted)), *text):
-        if column not in first.features:
-            raise LabelhedgeError(f"{folder} has no column {column!r}; it has {', '.join(first.features)}")
-        names[column] = _class_names(first.features[column])
+        for _, name, part in parts:
+            if column not in part.features:
+                raise LabelhedgeError(f"{folder}, {name}: no column {column!r}; it has {', '.join(part.features)}")
+            names[column] = _class_names(part.features[column])
 
     def items() -> Iterator[Item]:
-        for split, (name, part) in parts.items():
+        for split, name, part in parts:
             for number, row in enumerate(_rows(part, image, folder)):
                 yield _item(f"{name}-{number}", row, split, columns, names, folder)
 
@@ -85,7 +89,7 @@ def import_hf(
     listed = list(dict.fromkeys(name for some in known for name in some or ()))
     labels = [Label(id=name, name=name) for name in listed] if all(known) else None
     kinds = {name: pa.list_(pa.string()) for name in text}
-    lengths = [len(part) for _, part in parts.values() if hasattr(part, "__len__")]
+    lengths = [len(part) for _, _, part in parts if hasattr(part, "__len__")]
     total = sum(lengths) if len(lengths) == len(parts) else None
     return build(Source(items, labels, kinds, tuple(text), total), target, options)
 
@@ -152,7 +156,7 @@ def _rows(part: Any, image: str, folder: Path) -> Iterator[dict[str, Any]]:
 
     try:
         yield from part.cast_column(image, datasets.Image(decode=False))
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, NotImplementedError, OSError) as error:  # Arrow has some of each
         raise LabelhedgeError(f"{folder}: the column {image!r} cannot be read as images: {error}") from error
 
 
