@@ -335,6 +335,13 @@ def test_limits_for_each_host_and_for_all(server, fetch):
     assert server.peak_at[hosts[0]] == 3
 
 
+def test_more_hosts_than_clients_are_kept_open(server, fetch):
+    server.otherwise(answer(picture()))
+    urls = [server.url(f"/{turn}", f"127.0.1.{number}") for turn in range(2) for number in range(1, 81)]
+    _, summary = fetch(urls, workers=8)
+    assert summary.stored == 160
+
+
 def test_a_redirect_takes_its_turn_at_the_other_host(server, fetch):
     server.otherwise(answer(picture(), after=0.05))
     for number in range(12):

@@ -12,6 +12,11 @@ import ipaddress
 import socket
 import ssl
 import zlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
@@ -23,11 +28,60 @@ if TYPE_CHECKING:
     import httpx
 
 _GONE = "photo_unavailable"  # Flickr redirects to a picture of this name where a photo was removed
+_CLIENTS = 64  # kept open, where no more are in use
 _GZIP_OR_ZLIB = 47  # window bits of zlib that tell the two apart by their headers
 _SILENT = ("timeout", "host not found", "connection failed")
 
 
-def client(settings: Settings) -> httpx.AsyncClient:
+@dataclass
+class _Open:
+    http: httpx.AsyncClient
+    users: int = 0
+
+
+class Clients:
+    """A client for each host, the last ones kept: httpx looks at every connection of a client for every request.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+
+    @asynccontextmanager
+    async def of(self, host: str) -> AsyncIterator[httpx.AsyncClient]:
+        """The client of a host, which stays open as long as it is used."""
+        if host not in self._open:
+            self._open[host] = _Open(_client(self._settings))
+        self._open.move_to_end(host)
+        entry = self._open[host]
+        entry.users += 1
+        try:
+            yield entry.http
+        finally:
+            entry.users -= 1
+            await self._close(_CLIENTS)
+
+    async def __aenter__(self) -> Clients:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close(0)
+
+    async def _close(self, most: int) -> None:
+        """Close what nobody uses, the longest unused first, until at most so many are left."""
+        idle = [host for host, entry in self._open.items() if not entry.users] if len(self._open) > most else []
+        closing = [self._open.pop(host) for host in idle[: len(self._open) - most]]
+        for entry in closing:
+            await entry.http.aclose()
+
+
+def _client(settings: Settings) -> httpx.AsyncClient:
     """A client that follows no redirect by itself and keeps no cookie."""
     import httpx
 
@@ -38,7 +92,7 @@ def client(settings: Settings) -> httpx.AsyncClient:
         headers=headers,
         cookies=http.cookiejar.CookieJar(policy=nobody),
         timeout=settings.timeout,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.workers),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.per_host),
         follow_redirects=False,
         verify=web.tls(),
     )
@@ -60,15 +114,14 @@ class Fetcher:
 
     Parameters
     ----------
-    http : httpx.AsyncClient
-        See `client`.
+    clients : Clients
     hosts : Hosts
         Where each request takes its turn.
     settings : Settings
     """
 
-    def __init__(self, http: httpx.AsyncClient, hosts: Hosts, settings: Settings) -> None:
-        self._http, self._hosts, self._settings = http, hosts, settings
+    def __init__(self, clients: Clients, hosts: Hosts, settings: Settings) -> None:
+        self._clients, self._hosts, self._settings = clients, hosts, settings
         # A proxy resolves names itself, and may know other addresses than this machine.
         self._proxied = any(scheme in getproxies() for scheme in ("http", "https", "all"))
 
@@ -114,7 +167,11 @@ class Fetcher:
 
         begun = False
         try:
-            async with asyncio.timeout(self._settings.deadline), self._http.stream("GET", address) as response:
+            async with (
+                asyncio.timeout(self._settings.deadline),
+                self._clients.of(address.host) as http,
+                http.stream("GET", address) as response,
+            ):
                 begun = True
                 if redirected:
                     await self._check_peer(response, origin)

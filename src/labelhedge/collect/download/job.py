@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from labelhedge.collect import web
-from labelhedge.collect.download.fetch import Fetcher, client, host_of
+from labelhedge.collect.download.fetch import Clients, Fetcher, host_of
 from labelhedge.collect.download.hosts import Hosts, Job
 from labelhedge.collect.download.ledger import Ledger, Result, file_of, key_of
 from labelhedge.collect.download.photos import Ask, Photos
@@ -132,8 +132,8 @@ class _Job:
         settings = self._settings
         hosts = Hosts(settings.per_host, settings.delay, _ROOM * settings.workers)
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as self._threads:
-            async with client(settings) as http, asyncio.TaskGroup() as group:
-                fetcher = Fetcher(http, hosts, settings)
+            async with Clients(settings) as clients, asyncio.TaskGroup() as group:
+                fetcher = Fetcher(clients, hosts, settings)
                 for _ in range(settings.workers):
                     group.create_task(self._work(hosts, fetcher))
                 group.create_task(self._feed(hosts))
