@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from labelhedge.cli import collect, corpus, graph, importing, runs
+from labelhedge.cli import collect_download as collect_download  # adds `download` to the group `collect`
 from labelhedge.cli.common import fail
 
 app = typer.Typer(
