@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from labelhedge.cli import collect, corpus, graph, importing, runs
+from labelhedge.cli import importing_photos as importing_photos  # adds `photos` to the group `import`
 from labelhedge.cli.common import fail
 
 app = typer.Typer(
