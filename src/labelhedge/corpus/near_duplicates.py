@@ -249,7 +249,7 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers:
 
 def _vectors(thumbnails: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Grey thumbnails as unit vectors around zero, (N, 64), and which of them are of one colour."""
-    grey = thumbnails.reshape(len(thumbnails), -1, 3).mean(axis=2, dtype=np.float32)
+    grey = thumbnails.reshape(len(thumbnails), -1, 3) @ np.array([0.299, 0.587, 0.114], np.float32)
     grey -= grey.mean(axis=1, keepdims=True)
     spread = np.linalg.norm(grey, axis=1, keepdims=True)
     return grey / np.maximum(spread, 1e-6), spread[:, 0] < _FLAT * _SIDE

@@ -53,6 +53,8 @@ class Portion(NamedTuple):
 
     def observed(self) -> dict[int, tuple[int, ...]]:
         """Sorted label numbers of each row that has any."""
+        if not len(self.row):
+            return {}
         pairs = np.unique(np.stack([self.row, self.label], axis=1), axis=0)
         rows, starts = np.unique(pairs[:, 0], return_index=True)
         parts = np.split(pairs[:, 1], starts[1:])
