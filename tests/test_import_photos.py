@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -437,10 +436,6 @@ def test_an_image_that_changes_meanwhile_stops_the_job(pictures, labels, tmp_pat
 # the command
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "labelhedge", "corpus", "import", "photos", *map(str, arguments)]
-
-
 def test_the_command_prints_what_was_kept_and_dropped(pictures, tmp_path):
     linked = write_linked(tmp_path / "linked", tagged(pictures))
     checks = write_csv(tmp_path / "checks.csv", ["id", "labels"], [[f"p{i:02}", NAMES[i % 3]] for i in range(50)])
@@ -459,24 +454,41 @@ def test_the_command_prints_what_was_kept_and_dropped(pictures, tmp_path):
     assert lh.Corpus.open(tmp_path / "corpus").check().endswith("nothing wrong")
 
 
-def test_a_killed_import_leaves_nothing_and_ends_with_the_same_bytes(pictures, tmp_path):
-    linked = write_linked(tmp_path / "linked", tagged(pictures, 33, 10), parts=2)
-    options = ["--vocabulary", vocabulary(tmp_path / "v.csv"), "--seed", "4"]
-    killed = tmp_path / "killed" / "corpus"
+KILLED = """
+import sys, time
+from labelhedge.collect.assemble import assemble_corpus
+from labelhedge.collect.assembly.labels import CorpusLabels
+
+calls = []
+
+def prepare(data):
+    calls.append(1)
+    if len(calls) > 40 + 25:  # all 40 were looked at; now they are written
+        print("writing", flush=True)
+        time.sleep(600)
+    return data
+
+linked, target, vocabulary = sys.argv[1:]
+assemble_corpus(linked, target, CorpusLabels.read(vocabulary), background=10, seed=4, prepare=prepare)
+"""
+
+
+def test_a_killed_import_leaves_nothing_and_ends_with_the_same_bytes(pictures, labels, tmp_path):
+    linked = write_linked(tmp_path / "linked", tagged(pictures, 30, 10), parts=2)
+    killed, whole = tmp_path / "killed" / "corpus", tmp_path / "whole" / "corpus"
     killed.parent.mkdir()
-    process = subprocess.Popen(command(linked, killed, *options), stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list(killed.parent.glob(".corpus.*.tmp")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.0005)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    arguments = [sys.executable, "-c", KILLED, str(linked), str(killed), str(tmp_path / "vocabulary.csv")]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "writing\n"
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
     assert not killed.exists()
-    for target in (killed, tmp_path / "whole" / "corpus"):
-        target.parent.mkdir(exist_ok=True)
-        subprocess.run(command(linked, target, *options), check=True, stdout=subprocess.DEVNULL)
+    assert len(list(killed.parent.iterdir())) == 1  # the unfinished folder
+    for target in (killed, whole):
+        assert assemble_corpus(linked, target, labels, background=10, seed=4).kept == 40
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        for folder in (killed, tmp_path / "whole" / "corpus")
+        for folder in (killed, whole)
     )
     assert first == second
     assert len(first) == 2
@@ -494,3 +506,34 @@ def test_photos_are_read_and_written_in_portions(pictures, labels, tmp_path, mon
     assert len(sizes) == 4
     assert max(sizes) <= 26
     assert np.sum(sizes) == whole.kept
+
+
+def test_the_embedded_corpus_comes_out_as_it_is(tmp_path):
+    """Its drawings as linked photos: the same labels, splits and trusted samples, in the same order."""
+    corpus = lh.Corpus.open("clipart")
+    rows = table_of(corpus.folder).to_pylist()
+    photos = []
+    for number, row in enumerate(rows):
+        path = tmp_path / f"{number}.webp"
+        path.write_bytes(row["image"]["bytes"])
+        entities = [entity(corpus.labels[one["label"]].id, 1.0, one["text"]) for one in row["evidence"]]
+        photos.append(photo(row["id"], entities, path, creator=row["creator"]))
+    labels = CorpusLabels(corpus.labels, {f"urn:{label.id}": (n,) for n, label in enumerate(corpus.labels)})
+    made = assemble_corpus(
+        write_linked(tmp_path / "linked", photos),
+        tmp_path / "corpus",
+        labels,
+        checks={row["id"]: tuple(row["verified"]) for row in rows},
+        groups={row["id"]: row["group"] for row in rows},
+        near_duplicates=False,
+        clean_share=0.2,
+        background=0,
+        seed=2017,
+        workers=2,
+    )
+    assert (made.kept, made.dropped, made.rare) == (len(rows), {}, [])
+    again = table_of(tmp_path / "corpus").to_pylist()
+    for column in ("id", "image", "observed", "verified", "trusted", "split", "group", "creator"):
+        assert [row[column] for row in again] == [row[column] for row in rows], column
+    words = [[(one["label"], one["text"]) for one in row["evidence"]] for row in again]
+    assert words == [[(one["label"], one["text"]) for one in row["evidence"]] for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
 
 import numpy as np
@@ -174,6 +175,12 @@ def test_a_distance_out_of_range_is_refused(distance):
 def test_an_unreadable_image_is_named():
     with pytest.raises(LabelhedgeError, match=r"'b'.*unreadable"):
         near_duplicates([("a", encoded(scene(0))), ("b", b"no image")])
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imagehash", None)
+    with pytest.raises(LabelhedgeError, match=r"imagehash is not installed: pip install 'labelhedge\[collect\]'"):
+        near_duplicates([("a", encoded(scene(0)))])
 
 
 def test_groupings_are_joined():
