@@ -46,7 +46,7 @@ def repeated_ids(photos: Path, bucket: int = BUCKET) -> dict[tuple[int, int], tu
     seen: set[str] = set()
     found: dict[tuple[int, int], tuple[str, ...]] = {}
     for part in parts:
-        again = []
+        again: list[str] = []
         for ids, hashes in _hashed(part):
             for identity in ids.filter(pa.array(_among(hashes, suspects))).to_pylist():
                 (again.append if identity in seen else seen.add)(identity)

@@ -1,8 +1,8 @@
 """Photos of a folder of images, with the words that lie beside or inside them.
 
 Beside `fox.jpg`: `fox.txt` or `fox.jpg.txt` (a description), `fox.json` or `fox.jpg.json` (an object with title, tags,
-and so on, by the usual names of columns), `fox.xmp` or `fox.jpg.xmp`. Inside: XMP, IPTC and EXIF, also the keywords that
-Windows writes. What is beside wins over what is inside; tags of all are joined.
+and so on, by the usual names of columns), `fox.xmp` or `fox.jpg.xmp`. Inside: XMP, IPTC and EXIF, also the
+keywords that Windows writes. What is beside wins over what is inside; tags of all are joined.
 
 A photo's id is its path in the folder. Hidden files are passed over; any other file that is neither an image nor
 an image's sidecar is a reject.

@@ -33,7 +33,7 @@ from labelhedge.collect.parts import (
 )
 from labelhedge.collect.photos import Paths, find_inputs, open_sources
 from labelhedge.collect.rows import Piece, Source, schema_of
-from labelhedge.collect.running import distribute, progress_bar, running
+from labelhedge.collect.running import distribute, progress_bar, set_runner
 from labelhedge.errors import LabelhedgeError
 
 if TYPE_CHECKING:
@@ -66,6 +66,10 @@ class LinkSummary:
     entities: int
     rejected: int
     reasons: dict[str, int]
+
+    def line(self, out: str | os.PathLike[str]) -> str:
+        """The counts in a line."""
+        return f"{self.read:,} read = {self.linked:,} linked + {self.rejected:,} rejected: {out}"
 
     def table(self, most: int = 20) -> Table:
         """The counts, to print; of the reasons the `most` frequent."""
@@ -178,17 +182,20 @@ def _finish(
     waiting = [Task(piece) for piece in pieces if not _finished(settings, piece)]
     if path.exists() and not waiting:
         return LinkSummary(**json.loads(path.read_text(encoding="utf-8")))
-    with running(runner, workers) as count:
-        _work(settings, waiting, count, runner, progress, len(pieces) - len(waiting), "linking")
-        again = [
-            Task(piece, part, ids)
-            for (source, part), ids in repeated_ids(settings.out / "photos").items()
-            for piece in [next(p for p in reversed(pieces) if p.source == source and p.part <= part)]
-        ]
-        _work(settings, again, count, runner, progress, 0, "dropping repeated ids")
+    count = set_runner(runner, workers)
+    _work(settings, waiting, count, runner, progress, len(pieces) - len(waiting), "linking")
+    again = [
+        Task(_piece_of(pieces, source, part), part, ids)
+        for (source, part), ids in repeated_ids(settings.out / "photos").items()
+    ]
+    _work(settings, again, count, runner, progress, 0, "dropping repeated ids")
     summary = _count(settings, pieces)
     _write_text(path, json.dumps(asdict(summary), indent=1, ensure_ascii=False) + "\n")
     return summary
+
+
+def _piece_of(pieces: Sequence[Piece], source: int, part: int) -> Piece:
+    return next(piece for piece in reversed(pieces) if piece.source == source and piece.part <= part)
 
 
 def _work(
@@ -328,9 +335,9 @@ def _count(settings: Settings, pieces: Sequence[Piece]) -> LinkSummary:
             linked, with_entities = linked + counts.linked, with_entities + counts.with_entities
             entities += counts.entities
             reasons.update(counts.reasons)
-        if piece.count is not None and here != piece.count:
+        if piece.length is not None and here != piece.length:
             raise LabelhedgeError(
-                f"{settings.inputs[piece.source][0]} was changed while it was read: {here} lines, not {piece.count}, "
+                f"{settings.inputs[piece.source][0]} was changed while it was read: {here} lines, not {piece.length}, "
                 "stand where the job began; begin again with --fresh"
             )
         read += here

@@ -117,7 +117,7 @@ class PieceLinker:
 
     def _parts(self, piece: Piece, only: int | None, banned: frozenset[str]) -> Iterator[Counts]:
         source, size = self._source(piece.source), self.settings.part_size
-        records = islice(source.records(piece), piece.count)
+        records: Iterator[Any] = islice(source.records(piece), piece.length)
         part, last = piece.part, False
         while not last:
             photos = self.settings.out / "photos" / part_name(piece.source, part)

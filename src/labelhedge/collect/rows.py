@@ -37,8 +37,9 @@ class Reject(NamedTuple):
 class Piece(NamedTuple):
     """A part of a source that is read on its own.
 
-    `start` is where it begins (a byte, or the first row group of Parquet), `line` the number of its first line, `length`
-    its records (None: up to the end of the file, which is then one piece), `part` the number of its first part.
+    `start` is where it begins (a byte, or the first row group of Parquet), `line` the number of its first line,
+    `length` its records (None: up to the end of the file, which is then one piece), `part` the number of its first
+    part.
     """
 
     source: int

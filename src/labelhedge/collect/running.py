@@ -8,6 +8,7 @@ A worker is made once in each process and called with one task, a text, at a tim
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,11 +31,10 @@ def import_daft() -> Any:
     return daft
 
 
-@contextmanager
-def running(runner: str, workers: int | None = None) -> Iterator[int]:
-    """Set the runner, and yield the number of workers: as asked for, or the machine's or the cluster's cores.
+def set_runner(runner: str, workers: int | None = None) -> int:
+    """Set the runner, and return the number of workers: as asked for, or the machine's or the cluster's cores.
 
-    `ray` joins the cluster named in RAY_ADDRESS, or starts a small one here, which ends with the block.
+    `ray` joins the cluster named in RAY_ADDRESS, or starts a small one here, which ends with the process.
 
     Raises
     ------
@@ -52,22 +52,16 @@ def running(runner: str, workers: int | None = None) -> Iterator[int]:
     if runner == "native":
         if used is None:
             daft.set_runner_native()
-        yield workers or len(os.sched_getaffinity(0))
-        return
+        return workers or len(os.sched_getaffinity(0))
     try:
-        import ray
+        ray: Any = importlib.import_module("ray")
     except ModuleNotFoundError as error:
         raise needs("ray", "ray") from error
-    started = not ray.is_initialized()
-    if started:
+    if not ray.is_initialized():
         here = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
         ray.init(log_to_driver=False, configure_logging=False, **here)
-    try:
-        daft.set_runner_ray(noop_if_initialized=True)
-        yield workers or int(ray.cluster_resources().get("CPU", 1))
-    finally:
-        if started:
-            ray.shutdown()
+    daft.set_runner_ray(noop_if_initialized=True)
+    return workers or int(ray.cluster_resources().get("CPU", 1))
 
 
 def distribute(
@@ -83,9 +77,9 @@ def distribute(
         What it is made with; must be picklable.
     tasks : sequence of str
     workers : int
-        Processes; natively, a single one is this process itself.
+        Processes; natively, a single one is this process itself, without daft.
     runner : {'native', 'ray'}
-        As set by `running`.
+        As set by `set_runner`.
 
     Raises
     ------
@@ -94,11 +88,14 @@ def distribute(
     """
     if not tasks:
         return
-    daft = import_daft()
     workers = min(workers, len(tasks))
-    apart = runner == "native" and workers > 1
-    # Processes, because Python threads share one core. None of ray: its actors are processes already.
-    remote = daft.cls(worker, use_process=True if apart else None, max_concurrency=workers)(*settings)
+    if runner == "native" and workers == 1:
+        yield from map(worker(*settings), tasks)
+        return
+    daft = import_daft()
+    # Processes, because Python's threads share one core. Actors of ray are processes already.
+    apart = True if runner == "native" else None
+    remote = daft.cls(worker, use_process=apart, max_concurrency=workers)(*settings)
     frame = daft.from_pydict({"task": list(tasks)})
     # One task at a time for each process, whatever daft thinks of the size of a row.
     frame = frame.into_batches(1) if runner == "native" else frame.into_partitions(len(tasks))
