@@ -1,7 +1,9 @@
 """What the tests of collecting share: a small linker, lines of metadata, and the state of a folder."""
 
 import hashlib
+import os
 import re
+import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,9 +12,10 @@ from labelhedge.collect.records import Entity
 
 
 class Words:
-    """Links whole words that it knows, in any case."""
+    """Links whole words that it knows, in any case; slowly where LINK_DELAY (seconds a call) says so."""
 
-    def __init__(self, *words):
+    def __init__(self, *words, uri="urn:word:{}".format):
+        self.uri = uri
         self.words = frozenset(words)
 
     @property
@@ -20,9 +23,10 @@ class Words:
         return " ".join(sorted(self.words))
 
     def link(self, texts):
+        time.sleep(float(os.environ.get("LINK_DELAY", 0)))
         return [
             [
-                Entity(f"urn:word:{match[0].lower()}", match[0].lower(), match[0], match.start(), 0.5)
+                Entity(self.uri(match[0].lower()), match[0].lower(), match[0], match.start(), 0.5)
                 for match in re.finditer(r"\w+", text)
                 if match[0].lower() in self.words
             ]
