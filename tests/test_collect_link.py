@@ -285,15 +285,15 @@ def test_a_killed_job_goes_on_to_the_same_bytes(tmp_path, packed):
 
 def test_memory_does_not_grow_with_the_input(tmp_path):
     (tmp_path / "job.py").write_text(SCRIPT)
-    description = "+".join(["words"] * 200)
+    description = "+".join(["words"] * 400)
     peaks = []
-    for count in (3_000, 30_000):
+    for count in (1_500, 15_000):
         path = tmp_path / f"{count}.tsv.gz"
         with gzip.open(path, "wt", compresslevel=1) as file:
             file.writelines(yfcc_line(number, description=description) + "\n" for number in range(count))
-        job = run(tmp_path / "job.py", path, tmp_path / str(count), 1, 1000)
+        job = run(tmp_path / "job.py", path, tmp_path / str(count), 1, 500)
         peaks.append(int(job.communicate()[0]))
-    assert peaks[1] - peaks[0] < 12_000  # KiB, where there are 42,000 KiB of lines more
+    assert peaks[1] - peaks[0] < 15_000, peaks  # KiB, where there are 38,000 KiB of lines more
 
 
 def test_the_real_lines_are_all_linked_or_rejected(tmp_path):

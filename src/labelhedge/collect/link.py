@@ -14,13 +14,16 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
+import pyarrow as pa
 
 from labelhedge.collect.duplicates import repeated_ids
+from labelhedge.collect.folders import write_listing
 from labelhedge.collect.parts import (
     LINKED,
     Counts,
@@ -31,7 +34,7 @@ from labelhedge.collect.parts import (
     part_name,
     read_counts,
 )
-from labelhedge.collect.photos import Paths, find_inputs, open_sources
+from labelhedge.collect.photos import Paths, find_inputs, listing_path, open_sources
 from labelhedge.collect.rows import Piece, Source, schema_of
 from labelhedge.collect.running import distribute, progress_bar, set_runner
 from labelhedge.errors import LabelhedgeError
@@ -139,8 +142,37 @@ def link_photos(
         raise LabelhedgeError(f"the part size is {part_size}; one line at least makes a part")
     folder = Path(out).absolute()
     inputs = [(path.absolute(), format) for path, format in find_inputs(photos, format)]
-    options = tuple(sorted((linker_options or {}).items()))
     _check_folder(folder, inputs)
+    name = linker if isinstance(linker, str) else type(linker).__name__
+    linker = _absolute(linker)
+    options = tuple(sorted((name, _absolute(value)) for name, value in (linker_options or {}).items()))
+    opened = opened_linker(linker, options) if isinstance(linker, str) else linker
+    kept = tuple(keep) if keep is not None else None
+    job: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "inputs": [_state(path, format) for path, format in inputs],
+        "columns": dict(columns) if columns else None,
+        "keep": None if keep is None else list(keep),
+        "tag_separator": tag_separator,
+        "part_size": part_size,
+        "linker": {"name": name, "fingerprint": opened.fingerprint},
+    }
+    with _alone_in(folder):
+        if fresh:
+            _clear(folder)
+        _prepare(folder, job, inputs)
+        sources = open_sources(inputs, columns, keep, tag_separator, folder)
+        pieces = _pieces(folder, job, sources, part_size)
+        schema = _linked_schema(sources)
+        settings = Settings(
+            folder, tuple(inputs), job["columns"], kept, tag_separator, schema, part_size, linker, options
+        )
+        return _finish(settings, pieces, workers, runner, progress)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other jobs out of a folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock", timeout=0)
     try:
@@ -148,30 +180,34 @@ def link_photos(
     except filelock.Timeout as error:
         raise LabelhedgeError(f"another job writes to {folder}: wait for it, or name another folder") from error
     try:
-        if fresh:
-            _clear(folder)
-        opened = opened_linker(linker, options) if isinstance(linker, str) else linker
-        (folder / "photos").mkdir(exist_ok=True)
-        (folder / "rejects").mkdir(exist_ok=True)
-        for left in [*folder.rglob(".*.tmp")]:
-            left.unlink()
-        name = linker if isinstance(linker, str) else type(linker).__name__
-        wanted = _describe(
-            inputs, columns, keep, tag_separator, part_size, {"name": name, "fingerprint": opened.fingerprint}
-        )
-        pieces, sources = _plan(folder, wanted, inputs, columns, keep, tag_separator, part_size)
-        schema = schema_of(sources)
-        for place, field in enumerate(LINKED):
-            if field.name not in schema.names:
-                schema = schema.insert(place, field)
-        settings = Settings(
-            folder, tuple(inputs), dict(columns) if columns else None, tuple(keep) if keep is not None else None,
-            tag_separator, schema, part_size, linker, options,
-        )  # fmt: skip
-        return _finish(settings, pieces, workers, runner, progress)
+        yield
     finally:
         lock.release()
         (folder / ".lock").unlink(missing_ok=True)
+
+
+def _prepare(folder: Path, job: dict[str, Any], inputs: Sequence[tuple[Path, str]]) -> None:
+    """Check that a job begun before is this one, sweep up what a killed one left, list the images of folders."""
+    for name in ("photos", "rejects"):
+        (folder / name).mkdir(exist_ok=True)
+    for left in [*folder.rglob(".*.tmp")]:
+        left.unlink()
+    path = folder / "job.json"
+    if path.exists():
+        _check_same(path, json.loads(path.read_text(encoding="utf-8")), job)
+        return
+    for number, (place, format) in enumerate(inputs):
+        if format == "folder":
+            write_listing(place, listing_path(folder, number))
+
+
+def _linked_schema(sources: Sequence[Source]) -> pa.Schema:
+    """LINKED, and the own columns of the sources."""
+    schema = schema_of(sources)
+    for place, field in enumerate(LINKED):
+        if field.name not in schema.names:
+            schema = schema.insert(place, field)
+    return schema
 
 
 def _finish(
@@ -194,6 +230,12 @@ def _finish(
     return summary
 
 
+def _absolute(value: Any) -> Any:
+    """A path in full, since a worker elsewhere may be in another folder; anything else as it is."""
+    is_path = isinstance(value, str) and (os.sep in value or Path(value).suffix) and Path(value).exists()
+    return str(Path(value).absolute()) if is_path else value
+
+
 def _piece_of(pieces: Sequence[Piece], source: int, part: int) -> Piece:
     return next(piece for piece in reversed(pieces) if piece.source == source and piece.part <= part)
 
@@ -209,60 +251,26 @@ def _work(
             advance(f"{what}: {linked:,} photos")
 
 
-def _describe(
-    inputs: Sequence[tuple[Path, str]],
-    columns: Mapping[str, str] | None,
-    keep: Sequence[str] | None,
-    tag_separator: str | None,
-    part_size: int,
-    linker: dict[str, str],
-) -> dict[str, Any]:
-    """What a job is, for job.json: all that its result follows from."""
-    files = []
-    for path, format in inputs:
-        state = path.stat()
-        known = {} if format == "folder" else {"size": state.st_size, "modified": state.st_mtime_ns}
-        files.append({"path": str(path), "format": format, **known})
-    return {
-        "format_version": FORMAT_VERSION,
-        "inputs": files,
-        "columns": dict(columns) if columns else None,
-        "keep": list(keep) if keep is not None else None,
-        "tag_separator": tag_separator,
-        "part_size": part_size,
-        "linker": linker,
-    }
+def _state(path: Path, format: str) -> dict[str, Any]:
+    """What tells whether an input has changed; of a folder of images its listing does."""
+    known = path.stat()
+    state = {} if format == "folder" else {"size": known.st_size, "modified": known.st_mtime_ns}
+    return {"path": str(path), "format": format, **state}
 
 
-def _plan(
-    folder: Path,
-    wanted: dict[str, Any],
-    inputs: Sequence[tuple[Path, str]],
-    columns: Mapping[str, str] | None,
-    keep: Sequence[str] | None,
-    tag_separator: str | None,
-    part_size: int,
-) -> tuple[list[Piece], list[Source]]:
-    """The pieces of a job, from job.json where it was begun before; checks that it is the same job."""
+def _pieces(folder: Path, job: dict[str, Any], sources: Sequence[Source], part_size: int) -> list[Piece]:
+    """The pieces of a job: from job.json where it was begun before, else cut now, and job.json written."""
     path = folder / "job.json"
-    begun = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    if begun is not None:
-        _check_same(path, begun, wanted)
-    else:
-        for listing in folder.glob("listing-*.txt"):
-            listing.unlink()
-    sources = open_sources(inputs, columns, keep, tag_separator, folder)
-    if begun is not None:
-        return [Piece(*piece) for piece in begun["pieces"]], sources
+    if path.exists():
+        return [Piece(*piece) for piece in json.loads(path.read_text(encoding="utf-8"))["pieces"]]
     pieces = []
     for number, source in enumerate(sources):
         part = 0
-        for start, line, count in list(source.pieces(part_size)) or [source.whole()[1:4]]:
-            pieces.append(Piece(number, start, line, count, part))
-            part += -(-count // part_size) if count else 1
-    mappings = [source.mapping for source in sources]
-    _write_text(path, _job_text({**wanted, "read_as": mappings}, pieces))
-    return pieces, sources
+        for start, line, length in list(source.pieces(part_size)) or [source.whole()[1:4]]:
+            pieces.append(Piece(number, start, line, length, part))
+            part += -(-length // part_size) if length else 1
+    _write_text(path, _job_text({**job, "read_as": [source.mapping for source in sources]}, pieces))
+    return pieces
 
 
 def _check_same(path: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labelhedge.collect.photos import open_source
+from labelhedge.collect.photos import listing_path, open_source
 from labelhedge.collect.records import ENTITIES, PHOTO, REJECTS, Entity, Linker
 from labelhedge.collect.rows import Batch, Photo, Piece, Reject, Source, batch_of
 
@@ -111,7 +111,7 @@ class PieceLinker:
         if number not in self._sources:
             job = self.settings
             path, format = job.inputs[number]
-            listing = job.out / f"listing-{number:05d}.txt"
+            listing = listing_path(job.out, number)
             self._sources = {number: open_source(path, format, job.columns, job.keep, job.tag_separator, listing)}
         return self._sources[number]
 

@@ -144,11 +144,16 @@ def open_sources(
     tag_separator: str | None = None,
     listings: Path | None = None,
 ) -> list[Source]:
-    """The readers of some inputs; with `listings`, a folder in which lists of images lie or are to be written."""
+    """The readers of some inputs; with `listings`, the folder in which the listings of folders of images lie."""
     return [
-        open_source(path, format, columns, keep, tag_separator, listings and listings / f"listing-{number:05d}.txt")
+        open_source(path, format, columns, keep, tag_separator, listings and listing_path(listings, number))
         for number, (path, format) in enumerate(inputs)
     ]
+
+
+def listing_path(folder: Path, source: int) -> Path:
+    """Where the listing of a folder of images lies, in the folder of a job."""
+    return folder / f"listing-{source:05d}.txt"
 
 
 def open_source(
@@ -169,8 +174,6 @@ def open_source(
             )
         return yfcc.YFCC(path)
     if format == "folder":
-        if listing is not None and not listing.exists():
-            folders.write_listing(path, listing)
         return folders.Folder(path, listing, columns, keep, tag_separator)
     if format == "jsonl":
         return tables.JSONLines(path, columns, keep, tag_separator)
