@@ -16,9 +16,9 @@ from PIL import Image
 
 from collect_help import yfcc_line
 from labelhedge.collect import copy_url, photo_hash, read_photos
-from labelhedge.collect.lines import LONGEST, cut_lines, read_lines
-from labelhedge.collect.photos import find_inputs, open_sources
-from labelhedge.collect.rows import Piece
+from labelhedge.collect.photos.lines import LONGEST, cut_lines, read_lines
+from labelhedge.collect.photos.rows import Piece
+from labelhedge.collect.photos.sources import find_inputs, open_sources
 from outside_data import outside
 
 

@@ -25,7 +25,8 @@ from typer.testing import CliRunner
 
 from hostile_server import HostileServer, answer, endless, picture, png_bomb, raw, redirect, stall, trickle
 from labelhedge.cli import app
-from labelhedge.collect.download import Failure, Settings, copy_url, download, photo_hash
+from labelhedge.collect import copy_url, photo_hash
+from labelhedge.collect.download import Failure, Settings, download
 from labelhedge.collect.download.fetch import is_private
 from labelhedge.collect.download.photos import Photos
 from labelhedge.collect.download.picture import prepare

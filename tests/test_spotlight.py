@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hostile_server import HostileServer, answer, raw, redirect, stall
 from labelhedge.collect.records import Entity
 from labelhedge.collect.spotlight import SpotlightLinker
-from labelhedge.collect.spotlight_answer import mentions
+from labelhedge.collect.spotlight.answer import mentions
 from labelhedge.errors import LabelhedgeError
 
 DBPEDIA = "http://dbpedia.org/resource/"

@@ -6,9 +6,9 @@ on. Needs ``pip install 'labelhedge[collect]'``.
 
 from labelhedge.collect.domains import DomainCounts, count_domains
 from labelhedge.collect.link import LinkSummary, link_photos
-from labelhedge.collect.photos import read_photos
+from labelhedge.collect.photos.sources import read_photos
+from labelhedge.collect.photos.yfcc import copy_url, photo_hash
 from labelhedge.collect.vocabulary import Vocabulary, choose_vocabulary
-from labelhedge.collect.yfcc import copy_url, photo_hash
 
 __all__ = [
     "DomainCounts",

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyoxigraph
 
-from labelhedge.collect.lines import inner_suffix, open_bytes
+from labelhedge.collect.photos.lines import inner_suffix, open_bytes
 from labelhedge.errors import LabelhedgeError
 
 PREFIXES = {

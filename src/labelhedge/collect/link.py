@@ -23,7 +23,6 @@ import filelock
 import pyarrow as pa
 
 from labelhedge.collect.duplicates import repeated_ids
-from labelhedge.collect.folders import write_listing
 from labelhedge.collect.parts import (
     LINKED,
     Counts,
@@ -34,8 +33,9 @@ from labelhedge.collect.parts import (
     part_name,
     read_counts,
 )
-from labelhedge.collect.photos import Paths, find_inputs, listing_path, open_sources
-from labelhedge.collect.rows import Piece, Source, schema_of
+from labelhedge.collect.photos.folders import write_listing
+from labelhedge.collect.photos.rows import Piece, Source, schema_of
+from labelhedge.collect.photos.sources import Paths, find_inputs, listing_path, open_sources
 from labelhedge.collect.running import distribute, progress_bar, set_runner
 from labelhedge.errors import LabelhedgeError
 

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labelhedge.collect.photos import listing_path, open_source
+from labelhedge.collect.photos.rows import Batch, Photo, Piece, Reject, Source, batch_of
+from labelhedge.collect.photos.sources import listing_path, open_source
 from labelhedge.collect.records import ENTITIES, PHOTO, REJECTS, Entity, Linker
-from labelhedge.collect.rows import Batch, Photo, Piece, Reject, Source, batch_of
 
 LINKED = PHOTO.append(pa.field("entities", ENTITIES))
 """Columns of a linked photo; those of the reader's own stand behind."""

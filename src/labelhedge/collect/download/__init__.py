@@ -10,7 +10,6 @@ resizes, `ledger.py` remembers, `job.py` puts them together.
 """
 
 from labelhedge.collect.download.job import Summary, download
-from labelhedge.collect.download.photos import copy_url, photo_hash
 from labelhedge.collect.download.settings import Failure, Settings
 
-__all__ = ["Failure", "Settings", "Summary", "copy_url", "download", "photo_hash"]
+__all__ = ["Failure", "Settings", "Summary", "download"]

@@ -7,7 +7,6 @@ Photos("urls.txt")                     a line an address, or an id, white space 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from labelhedge.collect.photos.yfcc import copy_url, photo_hash
 from labelhedge.errors import LabelhedgeError
 
 _BATCH = 1024
@@ -168,37 +168,6 @@ class Photos:
             hash = hash or (photo_hash(url) if url else None)
             url = copy_url(hash) if hash and _HASH.fullmatch(hash) else None
         return Ask(id, url)
-
-
-def copy_url(hash: str) -> str:
-    """Where the public copy of a YFCC100M photo is.
-
-    Raises
-    ------
-    ValueError
-        When it is no hash of a photo.
-
-    Examples
-    --------
-    >>> copy_url("4e2f7a26a1dfbf165a7e30bdabf7e72a")
-    'https://multimedia-commons.s3-us-west-2.amazonaws.com/data/images/4e2/f7a/4e2f7a26a1dfbf165a7e30bdabf7e72a.jpg'
-    """
-    if not _HASH.fullmatch(hash):
-        raise LabelhedgeError(f"{hash!r} is no hash of a YFCC photo: 16 to 32 digits 0-9a-f are needed")
-    folder = f"{hash[:3]}/{hash[3:6]}"
-    return f"https://multimedia-commons.s3-us-west-2.amazonaws.com/data/images/{folder}/{hash}.jpg"
-
-
-def photo_hash(download_url: str) -> str:
-    """The hash that YFCC100M gives a photo: of its download address, each byte without a leading zero.
-
-    Examples
-    --------
-    >>> photo_hash("http://farm6.staticflickr.com/5465/10201275523_3e6ea67c7f.jpg")
-    '6ae91cc04fe06697c9404a5360b9b62'
-    """
-    digest = hashlib.md5(download_url.encode(), usedforsecurity=False).digest()
-    return "".join(f"{byte:x}" for byte in digest)
 
 
 def _lines(stream: Any) -> Iterator[str]:

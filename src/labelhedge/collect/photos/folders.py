@@ -22,9 +22,9 @@ from typing import Any
 import pyarrow as pa
 from PIL import ExifTags, Image, ImageFile, IptcImagePlugin, UnidentifiedImageError
 
-from labelhedge.collect.columns import USUAL, guess_columns, own_name, photo_from
-from labelhedge.collect.lines import LONGEST, cut_lines, read_lines
-from labelhedge.collect.rows import Photo, Piece, Reject, Source
+from labelhedge.collect.photos.columns import USUAL, guess_columns, own_name, photo_from
+from labelhedge.collect.photos.lines import LONGEST, cut_lines, read_lines
+from labelhedge.collect.photos.rows import Photo, Piece, Reject, Source
 from labelhedge.errors import LabelhedgeError
 
 IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ppm")

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from labelhedge.collect.photos.rows import Photo, plain_text
 from labelhedge.collect.records import PHOTO
-from labelhedge.collect.rows import Photo, plain_text
 from labelhedge.errors import LabelhedgeError
 
 USUAL = {

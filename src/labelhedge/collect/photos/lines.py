@@ -16,7 +16,7 @@ from typing import IO, NamedTuple, cast
 
 import pyarrow as pa
 
-from labelhedge.collect.rows import KEPT_CONTENT, Reject
+from labelhedge.collect.photos.rows import KEPT_CONTENT, Reject
 
 LONGEST = 1 << 20
 """Bytes of the longest line that is read; a longer one is a reject."""

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labelhedge.collect.columns import keepable, kept_names, map_columns, own_name, photo_from
-from labelhedge.collect.lines import LONGEST, Line, cut_lines, is_compressed, open_bytes, read_lines
-from labelhedge.collect.rows import Photo, Piece, Reject, Source
+from labelhedge.collect.photos.columns import keepable, kept_names, map_columns, own_name, photo_from
+from labelhedge.collect.photos.lines import LONGEST, Line, cut_lines, is_compressed, open_bytes, read_lines
+from labelhedge.collect.photos.rows import Photo, Piece, Reject, Source
 from labelhedge.errors import LabelhedgeError
 
 MOST_LINES = 1000

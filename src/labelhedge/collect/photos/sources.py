@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labelhedge.collect.lines import COMPRESSED, inner_suffix
-from labelhedge.collect.rows import Batch, batches, schema_of
+from labelhedge.collect.photos.lines import COMPRESSED, inner_suffix
+from labelhedge.collect.photos.rows import Batch, batches, schema_of
 from labelhedge.errors import LabelhedgeError
 
 if TYPE_CHECKING:
-    from labelhedge.collect.rows import Source
+    from labelhedge.collect.photos.rows import Source
 
 FORMATS = ("yfcc", "csv", "tsv", "jsonl", "parquet", "folder")
 ENDINGS = {
@@ -98,7 +98,7 @@ def find_inputs(photos: Paths, format: str | None = None) -> list[tuple[Path, st
 
 
 def _inputs(path: Path, format: str | None) -> Iterable[tuple[Path, str]]:
-    from labelhedge.collect.folders import has_images
+    from labelhedge.collect.photos.folders import has_images
 
     if not path.exists():
         raise LabelhedgeError(f"{path} does not exist: name a file of photos or a folder of images")
@@ -117,8 +117,8 @@ def _inputs(path: Path, format: str | None) -> Iterable[tuple[Path, str]]:
 
 def guess_format(path: Path) -> str:
     """The format of a file by its ending and its first line."""
-    from labelhedge.collect.tables import first_line
-    from labelhedge.collect.yfcc import looks_like_yfcc
+    from labelhedge.collect.photos.tables import first_line
+    from labelhedge.collect.photos.yfcc import looks_like_yfcc
 
     ending = ENDINGS.get(inner_suffix(path))
     if ending in ("parquet", "csv"):
@@ -165,7 +165,7 @@ def open_source(
     listing: Path | None = None,
 ) -> Source:
     """The reader of one input."""
-    from labelhedge.collect import folders, tables, yfcc
+    from labelhedge.collect.photos import folders, tables, yfcc
 
     if format == "yfcc":
         if columns or keep:

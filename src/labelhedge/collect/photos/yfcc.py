@@ -17,8 +17,8 @@ from urllib.parse import unquote_plus
 
 import pyarrow as pa
 
-from labelhedge.collect.lines import Line, cut_lines, is_compressed, read_lines
-from labelhedge.collect.rows import Photo, Piece, Reject, Source, plain_text
+from labelhedge.collect.photos.lines import Line, cut_lines, is_compressed, read_lines
+from labelhedge.collect.photos.rows import Photo, Piece, Reject, Source, plain_text
 
 OWN = (
     pa.field("hash", pa.string()),

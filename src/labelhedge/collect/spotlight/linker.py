@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from labelhedge.collect import web
-from labelhedge.collect.answers import Answers
 from labelhedge.collect.records import Entity
-from labelhedge.collect.spotlight_answer import Malformed, Mention, mentions
+from labelhedge.collect.spotlight.answer import Malformed, Mention, mentions
+from labelhedge.collect.spotlight.cache import Answers
 from labelhedge.errors import LabelhedgeError
 
 if TYPE_CHECKING:
