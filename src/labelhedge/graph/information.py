@@ -31,6 +31,8 @@ LEAST_TOLD = 0.25
 """A relation whose t, averaged over the labels that have siblings, is less is too coarse."""
 LEAST_RISE = 0.005
 """By how much a further relation must raise the worth of those chosen before it."""
+NEARLY = 0.9
+"""Of relations that come this close to the best, the one that makes the fewest siblings is taken."""
 CANDIDATES = 12
 """How many relations, those of most worth, are tried together."""
 
@@ -111,8 +113,8 @@ def measure_relations(graph: LabelGraph, *, most: int = MOST_ENTRIES) -> list[Fi
     >>> triples = [("m", "cat", "class"), ("m", "dog", "class"), ("b", "owl", "class"), ("b", "kiwi", "class")]
     >>> triples += [(f"the {name}", name, "picture") for name in ("cat", "dog")]
     >>> for figures in measure_relations(LabelGraph.from_triples(triples, ["cat", "dog", "owl", "kiwi"])):
-    ...     print(figures.relation, figures.information, figures.useless)
-    class 0.5
+    ...     print(figures.relation, figures.information, figures.useless or "of use")
+    class 0.5 of use
     picture 0.0 no two labels share an entity
     """
     found = [_figures(graph, number, most) for number in range(len(graph.relations))]
@@ -125,7 +127,8 @@ def choose_relations(graph: LabelGraph, *, most: int = MOST_ENTRIES) -> list[str
     """The relations that tell most together: the best one, then others while they raise the worth.
 
     Two relations that make the same siblings add nothing to each other, and a coarse one added to a fine one takes
-    away what the fine one told, unless it reaches labels that the fine one does not.
+    away what the fine one told, unless it reaches labels that the fine one does not. Of relations about as good as each
+    other the finest is taken.
 
     Returns
     -------
@@ -148,9 +151,11 @@ def choose_relations(graph: LabelGraph, *, most: int = MOST_ENTRIES) -> list[str
     while candidates:
         unions = {name: together + matrix for name, matrix in candidates.items()}
         worth = {name: _worth(np.diff(union.indptr)) for name, union in unions.items() if union.nnz <= most}
-        name = max(worth, key=lambda name: worth[name], default=None)
-        if name is None or worth[name] < best + LEAST_RISE:
+        highest = max(worth.values(), default=0.0)
+        if highest < best + LEAST_RISE:
             break
+        close = [name for name in worth if worth[name] >= max(NEARLY * highest, best + LEAST_RISE)]
+        name = min(close, key=lambda name: (unions[name].nnz, -worth[name], name))
         best, together = worth[name], unions[name]
         chosen.append(name)
         del candidates[name]

@@ -139,6 +139,12 @@ class LabelGraph:
                 raise LabelhedgeError(f"no triple has the relation {name!r}; the graph has: {there}")
         return [number for number, name in enumerate(self.relations) if name in wanted or local_name(name) in wanted]
 
+    def limited_to(self, relations: Collection[str] | None) -> LabelGraph:
+        """The same labels with only these relations; see :meth:`numbers`."""
+        kept = np.isin(self.relation, self.numbers(relations))
+        rows = self.label[kept], self.relation[kept], self.entity[kept]
+        return LabelGraph(self.count, self.relations, self.entities, *rows)
+
     def incidence(self, relation: int) -> scipy.sparse.csr_array:
         """(L, groups) bool: the labels of each entity that the relation leads to."""
         first, last = np.searchsorted(self.relation, [relation, relation + 1])
