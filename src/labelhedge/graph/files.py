@@ -49,6 +49,9 @@ _OTHER = re.compile(
     rb"[ \t]*(?:" + _IRI + rb"|" + _BLANK + rb")[ \t]*" + _IRI + rb"[ \t]*(?:" + _IRI + rb"|" + _BLANK + rb"|"
     + _LITERAL + rb")" + _END
 )  # fmt: skip
+_NOT_IRI = re.compile(  # what RFC 3987 does not let stand in a path, query or fragment
+    r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~:/?#@!$&'()*+,;=%\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\U00010000-\U0001fffd]"
+)
 _ABSOLUTE = re.compile(r"(?:https?://|urn:)")
 
 
@@ -121,7 +124,7 @@ def bare(name: str) -> str:
     ('Bird_of_paradise', 'a%22b')
     """
     name = name.strip().replace(" ", "_")
-    return re.sub(r'[\x00-\x20<>"{}|\\^`]', lambda found: quote(found.group(), safe=""), name)
+    return _NOT_IRI.sub(lambda found: quote(found.group(), safe="", errors="surrogatepass"), name)
 
 
 def ending(path: Path) -> str:
@@ -306,7 +309,7 @@ def _starts_with_lines(path: Path) -> bool:
     found = [line for line in _lines(piece) if line.strip() and not line.lstrip().startswith(b"#")]
     if any(line.lower().lstrip().startswith((b"@", b"prefix", b"base")) for line in found):
         return False
-    return sum(bool(_OTHER.fullmatch(line)) for line in found) > 0.9 * len(found)
+    return 2 * sum(bool(_OTHER.fullmatch(line)) for line in found) > len(found)
 
 
 def _skip(file: IO[bytes] | gzip.GzipFile, offset: int) -> None:

@@ -113,7 +113,7 @@ def draw_graph(
 
 
 def _columns(graph: LabelGraph) -> tuple[list[_Column], list[str]]:
-    """Relations that make siblings, those of most labels first; one with several values for a label takes more lanes."""
+    """Relations that make siblings, those of most labels first; one of several values for a label takes more lanes."""
     found = []
     short = Counter(map(local_name, graph.relations))
     for number, relation in enumerate(graph.relations):

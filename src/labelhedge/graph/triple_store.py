@@ -41,8 +41,8 @@ class TripleStore:
     ----------
     folder : path
         Made if it is not there.
-    chunk : int
-        Bytes of a file, decompressed, that are loaded in one piece: what a kill costs at most.
+    chunk : int, optional
+        Bytes of a file, decompressed, that are loaded in one piece: what a kill costs at most. Default: 8 MiB.
 
     Raises
     ------
@@ -50,8 +50,8 @@ class TripleStore:
         When the folder is something else, or another process has it open.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, chunk: int = files.CHUNK) -> None:
-        self.folder, self._chunk = Path(folder), chunk
+    def __init__(self, folder: str | os.PathLike[str], *, chunk: int | None = None) -> None:
+        self.folder, self._chunk = Path(folder), chunk or files.CHUNK
         self._ledger = self.folder / "ledger.json"
         if self.folder.exists() and not self._ledger.exists() and any(self.folder.iterdir()):
             raise LabelhedgeError(f"{self.folder} holds other things than a store of triples: choose another folder")
