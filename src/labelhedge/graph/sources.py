@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def open_sources(
             sources.append(Sparql(own.ask))
         for name in names:
             if name.startswith(("http://", "https://")):
-                endpoint = Endpoint(name, Path(store) / "answers")
+                endpoint = stack.enter_context(closing(Endpoint(name, Path(store) / "answers")))
                 sources.append(Sparql(endpoint.ask, batch=NAMES_PER_QUERY, most_rows=MOST_ROWS))
             elif not _is_path(name):
                 nouns = WordNet.open(name.partition(":")[2] or DEBIAN)

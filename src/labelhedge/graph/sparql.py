@@ -186,8 +186,15 @@ class Endpoint:
         self.url, self.folder = url, Path(folder)
         self._attempts, self._timeout, self._wait = attempts, timeout, wait
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._client: httpx.Client | None = None
         self.asked = 0
         """Queries that were sent, and not answered from the folder."""
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def ask(self, query: str) -> Iterator[tuple[str, ...]]:
         """The rows of a SELECT query."""
@@ -224,6 +231,8 @@ class Endpoint:
                 return False
             return isinstance(error, httpx.TransportError)
 
+        if self._client is None:
+            self._client = httpx.Client(timeout=self._timeout, follow_redirects=True)
         headers = {"Accept": "application/sparql-results+json", "User-Agent": "labelhedge (label graph)"}
         try:
             for attempt in stamina.retry_context(
@@ -231,9 +240,7 @@ class Endpoint:
             ):
                 with attempt:
                     self.asked += 1
-                    answer = httpx.post(
-                        self.url, data={"query": query}, headers=headers, timeout=self._timeout, follow_redirects=True
-                    )
+                    answer = self._client.post(self.url, data={"query": query}, headers=headers)
                     answer.raise_for_status()
                     if answer.status_code == 206:
                         raise httpx.HTTPStatusError(
