@@ -171,10 +171,14 @@ def build_graph(
     found = _first_with_statements(facts, subjects, candidates, today)
     subject_iris = [label_iri(label) if name else None for label, name in zip(labels, found, strict=True)]
     graph = LabelGraph.from_triples(_of_labels(facts, subjects, found, renamed), [str(n) for n in range(len(labels))])
-    chosen = choose_relations(graph) if relations == "auto" else [graph.relations[n] for n in graph.numbers(wanted)]
+    figures = measure_relations(graph)
+    if relations == "auto":
+        chosen = choose_relations(graph, figures)
+    else:
+        chosen = [graph.relations[number] for number in graph.numbers(wanted)]
     return Built(
         graph=graph,
-        figures=measure_relations(graph),
+        figures=figures,
         chosen=chosen,
         subjects=subject_iris,
         unmatched=[label.name for label, name in zip(labels, found, strict=True) if not name],

@@ -17,6 +17,7 @@ all, because the β that a label takes from its siblings (Eq. 16) is thinned out
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,12 +124,22 @@ def measure_relations(graph: LabelGraph, *, most: int = MOST_ENTRIES) -> list[Fi
     )
 
 
-def choose_relations(graph: LabelGraph, *, most: int = MOST_ENTRIES) -> list[str]:
+def choose_relations(
+    graph: LabelGraph, figures: Sequence[Figures] | None = None, *, most: int = MOST_ENTRIES
+) -> list[str]:
     """The relations that tell most together: the best one, then others while they raise the worth.
 
     Two relations that make the same siblings add nothing to each other, and a coarse one added to a fine one takes
     away what the fine one told, unless it reaches labels that the fine one does not. Of relations about as good as each
     other the finest is taken.
+
+    Parameters
+    ----------
+    graph : LabelGraph
+    figures : sequence of Figures, optional
+        Of :func:`measure_relations`, where they are known already.
+    most : int
+        Most entries that the siblings of all that is chosen may have.
 
     Returns
     -------
@@ -143,7 +154,8 @@ def choose_relations(graph: LabelGraph, *, most: int = MOST_ENTRIES) -> list[str
     >>> choose_relations(LabelGraph.from_triples(families + classes, ["cat", "lion", "dog", "fox"]))
     ['family']
     """
-    useful = [figures.relation for figures in measure_relations(graph, most=most) if not figures.useless]
+    figures = measure_relations(graph, most=most) if figures is None else figures
+    useful = [row.relation for row in figures if not row.useless]
     candidates = {name: graph.siblings_by(graph.relations.index(name), most=most) for name in useful[:CANDIDATES]}
     chosen: list[str] = []
     best = 0.0

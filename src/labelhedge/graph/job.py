@@ -16,7 +16,7 @@ from labelhedge.graph.label_graph import LabelGraph
 from labelhedge.graph.picture import draw_graph
 from labelhedge.graph.relations import describe_siblings
 from labelhedge.graph.sources import open_sources
-from labelhedge.graph.triples import read_names, stream_triples
+from labelhedge.graph.triples import read_names
 
 
 def build_file(
@@ -115,7 +115,7 @@ def show_file(
         raise LabelhedgeError(f"{path} is not there: make it with `labelhedge graph build {path.parent} --from …`")
     if out.suffix.lower() != ".svg":
         raise LabelhedgeError(f"{out}: the picture is an SVG file; give it the ending .svg")
-    graph = LabelGraph.from_triples(stream_triples(path), labels)
+    graph = LabelGraph.from_file(path, labels)
     chosen = [graph.relations[number] for number in graph.numbers(relations)]
     figures = measure_relations(graph)
     yield figures_table(figures, chosen)

@@ -197,14 +197,15 @@ def _blocks(
             y, height = HEAD + row * ROW + 1.5, count * ROW - 3
             members = ", ".join(names[label] for label in column.groups[entity])
             name = shown[graph.entities[entity]]
-            text = f"{name} · {len(column.groups[entity])}"
+            size = f" · {len(column.groups[entity])}"
+            text = _cut(name, WIDTH - 24 - 7 * len(size)) + size
             tip = f"{name}: {members}"
             colour = colours[place][entity]
             parts.append(
                 f'<g><title>{escape(tip)}</title><rect x="{x}" y="{y}" width="{WIDTH}" height="{height}" rx="5" '
                 f'fill="{colour}" fill-opacity="0.16"/><rect x="{x}" y="{y}" width="5" height="{height}" rx="2.5" '
                 f'fill="{colour}"/><text x="{x + 14}" y="{y + height / 2 + 4.5}" class="block">'
-                f"{escape(_cut(text, WIDTH - 24))}</text></g>"
+                f"{escape(text)}</text></g>"
             )
         row += count
     return parts
