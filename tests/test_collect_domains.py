@@ -55,6 +55,13 @@ def types(tmp_path_factory):
     return folder
 
 
+def test_without_types_there_is_one_domain_of_everything(linked, types):
+    counts = count_domains(linked)
+    assert [domain.name for domain in counts.domains] == ["all"]
+    assert len(counts["all"].entities) == counts.entities
+    assert not counts.without
+
+
 def test_every_type_is_a_domain_by_default(linked, types):
     counts = count_domains(linked, [types / "types.ttl.bz2"])
     assert [(domain.name, domain.photos, len(domain.entities)) for domain in counts.domains] == [
@@ -137,8 +144,8 @@ def test_a_file_that_holds_no_types_is_named(linked, tmp_path, name, content, me
 
 
 def test_what_is_missing_is_said(linked, types, tmp_path):
-    with pytest.raises(ValueError, match="nothing says which entity is of which domain"):
-        count_domains(linked)
+    with pytest.raises(ValueError, match="nothing says which entity is of the domain 'animals'"):
+        count_domains(linked, domains=["animals=dbo:Animal"])
     with pytest.raises(ValueError, match="is no complete folder of linked photos"):
         count_domains(tmp_path, [types / "types.csv"])
     for text in ("species", "=a.1", "species="):

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+EVERYTHING = "all"
+"""The one domain where nothing says which entity is of which."""
+
+
 class EntityCount(NamedTuple):
     """An entity, and in how many photos it was found."""
 
@@ -116,7 +120,7 @@ def count_domains(
     types, wordnet
         Where the types of entities come from, see `domains_of`.
     domains : Domains, or what `Domains.parse` takes, optional
-        Named sets of types; by default every type is a domain of its own.
+        Named sets of types; by default every type is a domain of its own. Without types too there is one, ``all``.
     workers, runner
         As for `link_photos`.
 
@@ -127,20 +131,23 @@ def count_domains(
     Raises
     ------
     ValueError
-        When the folder is not complete, or neither types nor domains by WordNet's senses are given.
+        When the folder is not complete, or domains of types are named but no types given.
     """
     named = domains if isinstance(domains, Domains) or domains is None else Domains.parse(domains)
-    if not types and not (named and named.senses):
+    if named is not None and named.types and not types:
         raise LabelhedgeError(
-            "nothing says which entity is of which domain: give --types FILE (RDF or CSV), or domains by senses of "
-            "WordNet (--domain species=animal.1,plant.2)"
+            f"nothing says which entity is of the domain {min(named.types)!r}: name a file of types (--types, RDF or CSV)"
         )
     folder = Path(linked).absolute()
     if not (folder / "summary.json").exists():
         raise LabelhedgeError(f"{folder} is no complete folder of linked photos: run labelhedge collect link first")
     set_runner(runner, workers)
     photos, entities = count_entities(folder)
-    found = domains_of({entity.uri for entity in entities}, types, named, wordnet)
+    uris = {entity.uri for entity in entities}
+    if types or named is not None:
+        found = domains_of(uris, types, named, wordnet)
+    else:
+        found = dict.fromkeys(uris, frozenset({EVERYTHING}))
     per_domain = _photos_per_domain(folder, found)
     members: dict[str, list[EntityCount]] = {}
     for entity in entities:  # which come by falling number of photos
