@@ -136,7 +136,7 @@ def count_domains(
     named = domains if isinstance(domains, Domains) or domains is None else Domains.parse(domains)
     if named is not None and named.types and not types:
         raise LabelhedgeError(
-            f"nothing says which entity is of the domain {min(named.types)!r}: name a file of types (--types, RDF or CSV)"
+            f"nothing says which entity is of the domain {min(named.types)!r}: name a file of types (--types)"
         )
     folder = Path(linked).absolute()
     if not (folder / "summary.json").exists():
