@@ -9,6 +9,7 @@ import typer
 
 from labelhedge.cli import collect, corpus, graph, importing, runs
 from labelhedge.cli import collect_download as collect_download  # adds `download` to the group `collect`
+from labelhedge.cli import importing_photos as importing_photos  # adds `photos` to the group `import`
 from labelhedge.cli.common import fail
 
 app = typer.Typer(
