@@ -161,7 +161,7 @@ class LinkedPhotos:
 
 
 def evidence(portion: Portion, rows: Integers, renumbered: Mapping[int, int]) -> pa.Array:
-    """The column `evidence` of some rows: by label, then as the entities stand in the text.
+    """The column `evidence` of some rows: by label, then as they stand in the text, each once.
 
     `renumbered` gives the labels that are kept their numbers in the corpus.
     """
@@ -173,6 +173,13 @@ def evidence(portion: Portion, rows: Integers, renumbered: Mapping[int, int]) ->
     order = np.lexsort((entity, number, row))
     order = order[(number[order] >= 0) & (row[order] >= 0)]
     found = pc.list_flatten(portion.batch.column("entities")).take(pa.array(entity[order]))
+    codes = [
+        np.asarray(pc.dictionary_encode(column).indices, np.int64)
+        for column in (pc.utf8_lower(found.field("text")), found.field("uri"))
+    ]
+    _, first = np.unique(np.stack([row[order], number[order], *codes]), axis=1, return_index=True)
+    first.sort()
+    found, order = found.take(pa.array(first)), order[first]
     values = pa.StructArray.from_arrays(
         [pa.array(number[order], pa.int32()), *(found.field(name) for name in ("text", "uri", "score"))],
         fields=list(EVIDENCE.value_type),
