@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from labelhedge.cli import collect, corpus, graph, importing, runs
+from labelhedge.cli import collect, corpus, graph, importing, review, runs
 from labelhedge.cli.common import fail
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 GROUPS = {"collect": collect.app, "corpus": corpus.app, "graph": graph.app}
 
 app.add_typer(runs.app)
+app.add_typer(review.app)
 corpus.app.add_typer(importing.app, name="import")
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
