@@ -78,7 +78,7 @@ def serve(
 
     path = votes or votes_path(corpus)
     meanings = read_definitions(corpus, definitions)
-    with _only_server(path), VoteStore(path) as store:
+    with VoteStore(path) as store, _only_server(path):
         queue = _resume(corpus, tasks, store, needed)
         secret = None if is_loopback(host) else token or secrets.token_urlsafe(16)
         with _listen(host, port) as listening:

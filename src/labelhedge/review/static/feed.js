@@ -48,7 +48,7 @@ export class Feed {
   async ask() {
     const wanted = this.size === 1 ? this.ahead - this.next.length : this.next.length < this.ahead ? this.size : 0;
     const body = { count: Math.max(0, wanted), one_label: this.oneLabel, holding: this.holding() };
-    for (let delay = 400; !this.closed; delay = Math.min(delay * 2, 5000)) {
+    for (let delay = 400; !this.closed; delay = Math.min(delay * 2, 3000)) {
       try {
         const reply = await call("POST", "/api/next", { ...this.work.who(), ...body, skipped: this.work.skipped });
         this.take(reply);

@@ -89,8 +89,10 @@ export class Grid {
     tile.setAttribute("aria-label", `${index + 1} of ${this.answers.length}: ${tile.title}${state}`);
     const count = (kind) => this.answers.filter(([, other]) => other === kind).length;
     const wrong = count("no"), unsure = count("unsure");
-    at("confirm-text").textContent =
+    const text =
       (wrong ? `${wrong} wrong, ${count("yes")} right` : unsure ? `${count("yes")} right` : `All ${count("yes")} right`) + (unsure ? `, ${unsure} unsure` : "");
+    at("confirm-text").textContent = text;
+    at("confirm").setAttribute("aria-label", `${text}: confirm`);
   }
 
   focus(index) {

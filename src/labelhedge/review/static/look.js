@@ -46,19 +46,23 @@ export function marked(text, evidence) {
   const found = evidence.filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   if (!found.length) return [text];
   found.sort((a, b) => b.length - a.length);
-  const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(${found.join("|")})(?![\\p{L}\\p{N}])`, "giu");
+  const pattern = new RegExp(`(?<!\\p{L})(${found.join("|")})(?!\\p{L})`, "giu");
   return text.split(pattern).map((part, index) => (index % 2 ? make("mark", { textContent: part }) : part));
 }
 
 // The words about a sample: titles and texts, then lists as chips, then evidence that stands in none of them.
 export function words(box, { texts, lists, evidence }) {
-  const parts = texts.map(({ name, text }) => make("p", { className: name === "title" ? "title" : "text" }, ...marked(text, evidence)));
+  const parts = texts.map(({ name, text }) =>
+    name === "title" ? make("p", { className: "title" }, ...marked(text, evidence))
+    : make("p", { className: "text" }, `${name.replaceAll("_", " ")}: `, ...marked(text, evidence)),
+  );
   for (const { words: list, more } of lists) {
     const chips = list.map((word) => make("span", { className: "word" }, ...marked(word, evidence)));
     if (more) chips.push(make("span", { className: "word more", textContent: `+${more}` }));
     parts.push(make("p", { className: "chips" }, ...chips));
   }
-  const shown = parts.map((part) => [...part.querySelectorAll("mark")].map((mark) => mark.textContent.toLowerCase())).flat();
+  const marks = parts.flatMap((part) => [...part.querySelectorAll("mark")]);
+  const shown = marks.map((mark) => mark.textContent.toLowerCase());
   const other = evidence.filter((word) => !shown.includes(word.toLowerCase()));
   if (other.length) parts.unshift(make("p", { className: "chips" }, ...other.map((word) => make("span", { className: "word" }, make("mark", { textContent: word })))));
   if (!parts.length) parts.push(make("p", { className: "soft", textContent: "There are no words about this image." }));

@@ -321,6 +321,7 @@ async function boot() {
   at("start-what").textContent = `${count} about the images of ${state.corpus}.${votes}`;
   const mode = localStorage.getItem("labelhedge:mode");
   if (mode === "grid") document.querySelector("input[value=grid]").checked = true;
+  document.body.classList.toggle("defined", state.labels.some((label) => label.definition));
   listen();
   show("start");
   at("name").focus();

@@ -81,7 +81,7 @@ export class Outbox {
         if (error instanceof NoAnswer || error.status === 403) {
           this.set(error instanceof NoAnswer ? "offline" : "locked");
           await Promise.race([pause(delay), new Promise((resolve) => (this.wake = resolve))]);
-          delay = Math.min(delay * 2, 5000);
+          delay = Math.min(delay * 2, 3000);
         } else if (batch.length > 1) {
           this.single = batch.length; // one of them is refused: find it, keep the others
         } else {
