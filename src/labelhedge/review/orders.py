@@ -106,7 +106,7 @@ def make_tasks(corpus: Corpus, order: str, settings: OrderSettings) -> list[Task
     --------
     >>> from labelhedge.corpus import Corpus
     >>> make_tasks(Corpus.open("clipart"), "random", OrderSettings(labels=("bird",), limit=2, seed=1))
-    [Task(row=1034, label=1), Task(row=1154, label=1)]
+    [Task(row=869, label=1), Task(row=806, label=1)]
     """
     numbers = label_numbers(corpus)
     wanted = {find_label(numbers, label, "--labels") for label in settings.labels} or set(range(len(corpus.labels)))

@@ -31,6 +31,7 @@ export function achievement(work, counted) {
 }
 
 export function minutes(seconds) {
+  if (seconds <= 0) return "nothing left";
   if (seconds < 90) return "about a minute left";
   if (seconds < 5400) return `about ${Math.round(seconds / 60)} min left`;
   return `about ${(seconds / 3600).toFixed(1)} h left`;

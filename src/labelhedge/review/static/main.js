@@ -125,11 +125,13 @@ class Work {
     at("alert").hidden = false;
   }
 
+  // Of everybody where one vote is enough; of one's own where several are needed, as nothing would move otherwise.
   showProgress() {
-    const { done, total, open_to_me: open } = this.progress;
-    at("bar-all").style.width = `${(100 * done) / total}%`;
-    at("count").textContent = `${done.toLocaleString()} of ${total.toLocaleString()}`;
-    at("progress").setAttribute("aria-label", `Progress: ${done} of ${total} done`);
+    const { done, total, mine, open_to_me: open } = this.progress;
+    const [part, whole] = this.state.needed > 1 ? [mine, mine + open] : [done, total];
+    at("bar-all").style.width = `${(100 * part) / Math.max(whole, 1)}%`;
+    at("count").textContent = `${part.toLocaleString()} of ${whole.toLocaleString()}`;
+    at("progress").setAttribute("aria-label", `Progress: ${part} of ${whole} done`);
     at("pace").textContent = this.paceText(open);
   }
 
@@ -178,10 +180,11 @@ async function open(mode) {
 // Nothing to serve: all done, or the rest is with others.
 async function ended(waiting) {
   if (waiting) {
-    at("wait-text").textContent = `The last ${waiting} question${waiting > 1 ? "s are" : " is"} with other reviewers.`;
+    at("wait-text").textContent =
+      waiting > 1 ? `${waiting} more questions are with other reviewers.` : "One more question is with another reviewer.";
     show("wait");
     const mine = view;
-    await pause(4000);
+    await pause(2000);
     if (mine === view && document.body.dataset.screen === "wait") await view.start();
     return;
   }
@@ -235,7 +238,8 @@ async function openPanel() {
     const { done, total } = found.progress;
     at("panel-text").textContent =
       `${done.toLocaleString()} of ${total.toLocaleString()} questions have ` +
-      (work.state.needed > 1 ? `their ${work.state.needed} answers.` : "their answer.");
+      (work.state.needed > 1 ? `their ${work.state.needed} answers. ` : "their answer. ") +
+      (work.made ? `You: ${work.paceText(work.progress.open_to_me)}.` : "");
     reviewerTable(at("panel-reviewers"), found.reviewers, work.name);
     labelBars(at("panel-labels"), found.labels, work.state.labels);
   } catch (error) {
