@@ -149,6 +149,13 @@ def shown(page):
     return page.locator("#image").get_attribute("src"), page.locator("#label-name").inner_text()
 
 
+def press(page, keys):
+    """Press keys one after the other, each when the page takes an answer."""
+    for key in keys:
+        page.wait_for_selector("body:not([data-busy])")
+        page.keyboard.press(key)
+
+
 def state(page, wanted):
     page.wait_for_selector(f"#saved[data-state={wanted}]")
 
@@ -157,11 +164,16 @@ def test_two_reviewers_at_once_are_not_asked_the_same_where_one_vote_is_enough(b
     server = serve(tasks=12)
     with reviewing(browser, server, "ana") as ana, reviewing(browser, server, "ben") as ben:
         seen = {"ana": [], "ben": []}
-        for _ in range(12):
+        for _ in range(5):
             for name, page in (("ana", ana), ("ben", ben)):
-                if page.locator("#single").is_visible():
-                    seen[name].append(shown(page))
-                    page.keyboard.press("y")
+                seen[name].append(shown(page))
+                press(page, "y")
+        for name, page in (("ana", ana), ("ben", ben)):
+            page.wait_for_selector("body:not([data-busy])")
+            while page.locator("#single").is_visible():
+                seen[name].append(shown(page))
+                press(page, "y")
+                page.wait_for_selector("body:not([data-busy])")
         for page in (ana, ben):
             page.wait_for_selector("#end", state="visible")
             assert "All 12 questions" in page.locator("#end-text").inner_text()
@@ -177,8 +189,7 @@ def test_both_are_asked_where_two_votes_are_needed_each_once(browser, serve):
     with reviewing(browser, server, "ana") as ana, reviewing(browser, server, "ben") as ben:
         assert shown(ana) == shown(ben)
         for page in (ana, ben):
-            for _ in range(6):
-                page.keyboard.press("n")
+            press(page, "n" * 6)
             page.wait_for_selector("#end", state="visible")
     votes = server.votes()
     tasks = {(vote.sample, vote.label) for vote in votes}
@@ -191,12 +202,11 @@ def test_both_are_asked_where_two_votes_are_needed_each_once(browser, serve):
 def test_keyboard_only_one_by_one_and_in_a_grid(browser, serve):
     server = serve()
     with reviewing(browser, server, "ana") as page:
-        for key in ("y", "ArrowLeft", "u", "ArrowUp"):
-            page.keyboard.press(key)
+        press(page, ["y", "ArrowLeft", "u", "ArrowUp"])
         assert [vote.answer for vote in server.wait_for(4)] == ["yes", "no", "unsure", "skip"]
+        page.wait_for_selector("body:not([data-busy])")
         before = shown(page)
-        page.keyboard.press("z")
-        page.keyboard.press("Backspace")
+        press(page, ["z", "Backspace"])
         assert page.locator("[data-answer=unsure]").get_attribute("class") == "before"
         page.keyboard.press("n")
         page.keyboard.press("s")
@@ -220,15 +230,14 @@ def test_keyboard_only_one_by_one_and_in_a_grid(browser, serve):
         tiles = page.locator("#tiles button").count()
         assert tiles > 2
         label = page.locator("#grid-label").inner_text()
-        for key in ("ArrowRight", " ", "ArrowRight", "u"):
-            page.keyboard.press(key)
+        press(page, ["ArrowRight", " ", "ArrowRight", "u"])
         assert page.evaluate("document.activeElement.getAttribute('aria-label')").endswith("unsure")
         assert page.locator("#confirm-text").inner_text() == f"1 wrong, {tiles - 2} right, 1 unsure"
         page.keyboard.press("Enter")
         votes = server.wait_for(4 + tiles)[4:]
         assert {vote.label for vote in votes} == {label}
         assert [vote.answer for vote in votes] == ["yes", "no", "unsure"] + ["yes"] * (tiles - 3)
-        page.keyboard.press("z")  # the whole grid comes back, with its marks
+        press(page, "z")  # the whole grid comes back, with its marks
         page.wait_for_selector(f"#tiles button:nth-child({tiles})")
         state(page, "saved")
         assert len(server.votes()) == 4
@@ -239,12 +248,10 @@ def test_keyboard_only_one_by_one_and_in_a_grid(browser, serve):
 def test_what_was_skipped_is_asked_again_at_the_end(browser, serve):
     server = serve(tasks=3)
     with reviewing(browser, server, "ana") as page:
-        for key in "sys":
-            page.keyboard.press(key)
+        press(page, "sys")
         page.locator("#again").click()
         page.wait_for_selector("#single", state="visible")
-        page.keyboard.press("s")
-        page.keyboard.press("n")
+        press(page, "sn")
         page.wait_for_selector("#end", state="visible")
         assert sorted(vote.answer for vote in server.wait_for(3)) == ["no", "skip", "yes"]
 
@@ -264,8 +271,10 @@ def test_on_a_phone_nothing_is_cut_off_and_everything_can_be_touched(browser, se
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
         stage = page.locator("#stage").bounding_box()
         for answer in ("yes", "no"):
+            page.wait_for_selector("body:not([data-busy])")
             page.locator(f"[data-answer={answer}]").tap()
             assert page.locator("#stage").bounding_box() == stage  # nothing moves
+        page.wait_for_selector("body:not([data-busy])")
         middle = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
         page.mouse.move(*middle)
         page.mouse.down()
@@ -285,42 +294,32 @@ def test_on_a_phone_nothing_is_cut_off_and_everything_can_be_touched(browser, se
 def test_a_killed_server_loses_and_doubles_nothing_and_the_page_goes_on(browser, serve):
     server = serve(Server)
     with reviewing(browser, server, "ana") as page:
-        sent = []
-        for key in "ynu":
-            sent.append(key)
-            page.keyboard.press(key)
+        press(page, "ynu")
         server.wait_for(2)
+        page.wait_for_selector('body[data-ahead="4"]')  # the next images are there
         server.stop()
-        for key in "yy":  # the next images are there already
-            sent.append(key)
-            page.keyboard.press(key)
+        press(page, "yy")
         state(page, "offline")
         assert "kept here" in page.locator("#alert").inner_text()
         server.start()
         page.locator("#saved").click()  # try now
         state(page, "saved")
         page.wait_for_selector("#alert", state="hidden")
-        page.keyboard.press("z")
-        sent.pop()
-        page.wait_for_selector("#stage:not(.waiting)")
-        for key in "nn":
-            sent.append(key)
-            page.keyboard.press(key)
+        press(page, "znn")
         state(page, "saved")
-        votes = server.wait_for(len(sent))
-        assert answered(page) == len(sent)
-    assert [vote.answer for vote in votes] == [{"y": "yes", "n": "no", "u": "unsure"}[key] for key in sent]
+        votes = server.wait_for(6)
+        assert answered(page) == 6
+    assert [vote.answer for vote in votes] == ["yes", "no", "unsure", "yes", "no", "no"]
     assert len({(vote.sample, vote.label) for vote in votes}) == len(votes)
     with VoteStore(server.file) as store:
-        assert len(store.history()) == len(sent) + 1
+        assert len(store.history()) == 7
 
 
 def test_a_closed_browser_loses_nothing_either(browser, serve):
     server = serve()
     with reviewing(browser, server, "ana") as page:
         page.route("**/api/votes", lambda route: route.abort())
-        for key in "yn":
-            page.keyboard.press(key)
+        press(page, "yn")
         state(page, "offline")
         assert server.votes() == []
         page.unroute("**/api/votes")

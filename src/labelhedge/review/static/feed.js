@@ -70,6 +70,7 @@ export class Feed {
     this.next = this.next.map((batch) => batch.filter((task) => !gone(task))).filter((batch) => batch.length);
     if (this.size === 1) this.next.push(...reply.tasks.map((task) => [task]));
     else if (reply.tasks.length) this.next.push(reply.tasks);
+    document.body.dataset.ahead = this.next.length;
     for (const task of reply.tasks) this.load(this.size === 1 ? task.large : task.small);
   }
 

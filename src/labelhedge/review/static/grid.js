@@ -25,14 +25,14 @@ export class Grid {
   }
 
   async advance() {
-    this.busy = true;
+    this.work.busy(this, true);
     const feed = this.feed;
     const slow = setTimeout(() => at("tiles").classList.add("waiting"), 250);
     const found = await feed.advance();
     clearTimeout(slow);
     if (feed !== this.feed || found.closed) return;
     at("tiles").classList.remove("waiting");
-    this.busy = false;
+    this.work.busy(this, false);
     if (found.tasks) this.draw(found.tasks.map((task) => [task, "yes"]));
     else {
       this.answers = [];

@@ -48,6 +48,12 @@ class Work {
     return this.labels.get(number).catch(() => []);
   }
 
+  // While the next task is not there keys answer nothing: nobody answers what they have not seen.
+  busy(view, is) {
+    view.busy = is;
+    document.body.toggleAttribute("data-busy", is);
+  }
+
   // Keep answers: [[task, answer], …], made together, to be undone together.
   answer(answers, seconds) {
     const each = seconds / answers.length;

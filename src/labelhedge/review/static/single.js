@@ -32,14 +32,14 @@ export class Single {
   }
 
   async advance() {
-    this.busy = true;
+    this.work.busy(this, true);
     const feed = this.feed;
     const slow = setTimeout(() => at("stage").classList.add("waiting"), 250);
     const found = await feed.advance();
     clearTimeout(slow);
     if (feed !== this.feed || found.closed) return;
     at("stage").classList.remove("waiting");
-    this.busy = false;
+    this.work.busy(this, false);
     if (found.tasks) this.draw(found.tasks[0]);
     else {
       this.task = null;
