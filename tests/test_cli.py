@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 import labelhedge as lh
-from labelhedge.cli import GROUPS, app, importing, runs
+from labelhedge.cli import GROUPS, app, importing, review, runs
 
-ALL = (runs.app, importing.app, *GROUPS.values())
+ALL = (runs.app, review.app, importing.app, *GROUPS.values())
 COMMANDS = [command for group in ALL for command in group.registered_commands]
 HEAVY = ("torch", "pyarrow", "scipy", "accelerate", "onnxruntime", "pydantic")
 

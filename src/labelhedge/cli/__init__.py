@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from labelhedge.cli import collect, corpus, graph, importing, runs, verify
+from labelhedge.cli import collect, corpus, graph, importing, review, runs, verify
 from labelhedge.cli import collect_download as collect_download  # adds `download` to the group `collect`
 from labelhedge.cli import crosslink as crosslink  # adds `crosslink` to the group `verify`
 from labelhedge.cli import importing_photos as importing_photos  # adds `photos` to the group `import`
@@ -23,6 +23,7 @@ app = typer.Typer(
 GROUPS = {"collect": collect.app, "corpus": corpus.app, "graph": graph.app, "verify": verify.app}
 
 app.add_typer(runs.app)
+app.add_typer(review.app)
 corpus.app.add_typer(importing.app, name="import")
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
