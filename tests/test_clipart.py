@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import io
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
