@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from labelhedge.cli import collect, corpus, graph, importing, runs
+from labelhedge.cli import collect, corpus, graph, importing, runs, verify
 from labelhedge.cli.common import fail
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with: labelhedge demo",
 )
-GROUPS = {"collect": collect.app, "corpus": corpus.app, "graph": graph.app}
+GROUPS = {"collect": collect.app, "corpus": corpus.app, "graph": graph.app, "verify": verify.app}
 
 app.add_typer(runs.app)
 corpus.app.add_typer(importing.app, name="import")
