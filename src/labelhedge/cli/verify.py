@@ -132,9 +132,7 @@ def label_studio_export(
 @studio.command("import", epilog="Example: labelhedge verify label-studio import my-corpus export.json --out checked")
 def label_studio_import(
     corpus: CorpusArgument,
-    export: Annotated[
-        list[Path], typer.Argument(help="The JSON export of Label Studio; several are counted together.")
-    ],
+    export: Annotated[list[Path], typer.Argument(help="The JSON export of Label Studio; several count together.")],
     out: OutOption = None,
     method: MethodOption = "auto",
     min_confidence: ConfidenceOption = 0.8,

@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from labelhedge.verify.said import ANSWERS, Reading, Said, VoteFileError, Votes
@@ -68,16 +69,18 @@ def read_votes(path: str | os.PathLike[str], reading: Reading | None = None) -> 
 
 
 def read_golden(path: str | os.PathLike[str], reading: Reading | None = None) -> Votes:
-    """Read known answers: a store or CSV of an expert (here a worker is not needed), or what is marked golden in it.
+    """Read known answers: CSV task,label or task,label,answer; a store of an expert's votes; or what is marked golden.
+
+    Of a CSV file only `none` and `unsure` of `reading` are used, as the votes may be of another format.
 
     Raises
     ------
     VoteFileError
         As `read_votes`, or when nothing is golden.
     """
-    path, reading = Path(path), reading or Reading()
-    if (reading.format or tell_format(path)) == "csv":
-        votes = _read_csv(path, reading, golden=True)
+    path, reading = Path(path), replace(reading or Reading(), format=None)
+    if tell_format(path) == "csv":
+        votes = _read_csv(path, replace(reading, question=None, task_column=None), golden=True)
     else:
         votes = read_votes(path, reading)
         if votes.unit == "vote":

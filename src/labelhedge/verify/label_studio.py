@@ -75,6 +75,9 @@ def _annotations(votes: Votes, task: Any, row: int) -> list[dict[str, Any]]:
     found = task.get("annotations", task.get("completions"))  # the name before version 1.0
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise votes.error("the task has no list of annotations", _FORM, row)
+    for one in found:
+        if not isinstance(one.get("result") or [], list):
+            raise votes.error(f"result is {_kind(one['result'])}, not a list", _FORM, row)
     return found
 
 
@@ -114,8 +117,6 @@ def _control(votes: Votes, tasks: list[Any]) -> str | None:
 
 
 def _chosen(votes: Votes, annotation: dict[str, Any], control: str | None, row: int) -> list[str]:
-    if not isinstance(annotation.get("result") or [], list):
-        raise votes.error(f"result is {_kind(annotation['result'])}, not a list", _FORM, row)
     chosen: list[str] = []
     for one in _results(annotation):
         if one.get("from_name") != control:

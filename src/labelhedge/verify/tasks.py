@@ -239,8 +239,11 @@ class _Addresses:
                 yield self.images + name
 
     def _paths(self, rows: Sequence[int]) -> list[str | None]:
-        parts = [pq.read_table(path, columns=["image.path"])["image"] for path, _ in self.corpus.images.parts]
-        paths = [image["path"] for part in parts for image in part.to_pylist()]
+        paths: list[str | None] = []
+        for path, _ in self.corpus.images.parts:
+            with pq.ParquetFile(path) as file:
+                images = file.read(columns=["image.path"])["image"].to_pylist()
+                paths += [image["path"] for image in images]
         return [paths[row] for row in rows]
 
 
