@@ -21,7 +21,7 @@ Integers = npt.NDArray[np.int64]
 _EQUAL = 1e-6  # probabilities nearer than this are a tie
 ENOUGH = 10
 """Nobody's quality is stated from fewer votes."""
-ENOUGH_UNITS = 50
+ENOUGH_UNITS = 200
 """For each class so many units with two votes, or a known answer, before `auto` trusts a model of the workers."""
 
 
