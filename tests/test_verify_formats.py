@@ -1,4 +1,4 @@
-"""Files of votes of every format: what is read, and the error that names file, row and mend where they are malformed."""
+"""Files of votes of every format: what is read, and the error with file, row and mend where they are malformed."""
 
 import json
 import re
@@ -18,8 +18,8 @@ CROWDFLOWER = (
 def crowdflower(*rows):
     """Rows of (golden, tainted, worker, answer, gold, photo) as a full report."""
     lines = [
-        f'{number},6/1/2015 10:02:51,{golden},{900 + number},{tainted},clixsense,0.9,{worker},DEU,"{answer}",,"{gold}",,'
-        f'"http://host/{photo}.jpg",{photo}\n'
+        f"{number},6/1/2015 10:02:51,{golden},{900 + number},{tainted},clixsense,0.9,{worker},DEU,"
+        f'"{answer}",,"{gold}",,"http://host/{photo}.jpg",{photo}\n'
         for number, (golden, tainted, worker, answer, gold, photo) in enumerate(rows, 1)
     ]
     return CROWDFLOWER + "".join(lines)
@@ -153,10 +153,9 @@ ASKED = "task,worker,label,answer\n"
         (crowdflower(("f", "false", "", "cat", "", "s1")).replace("photo", "id"), "line 2", "_worker_id is empty"),
         (crowdflower(("f", "maybe", "w", "cat", "", "s1")).replace("photo", "id"), "line 2", "_tainted is 'maybe'"),
         (
-            crowdflower(("t", "", "w", "cat\ndog", "", "s1"), ("t", "", "w", "a", "cat", "s2"), ("t", "", "v", "a", "dog", "s2"))
-            .replace("photo", "id"),
-            "line 5",
-            "the known answer of 's2' is ['dog'], and in line 4 it is ['cat']",
+            crowdflower(("t", "", "w", "a\nb", "cat", "s2"), ("t", "", "v", "a", "dog", "s2")).replace("photo", "id"),
+            "line 4",
+            "the known answer of 's2' is ['dog'], and in line 2 it is ['cat']",
         ),
         ("{}", None, "a list of tasks is needed, found an object"),
         ("[1]", "task 1", "a task is needed, found a number"),
@@ -164,12 +163,12 @@ ASKED = "task,worker,label,answer\n"
         (b'["\xff"]', None, "not JSON"),
         ('[{"image": "a.png", "choice": "cat", "annotator": 1}]', "task 1", "no list of annotations"),  # JSON-MIN
         ('[{"annotations": []}]', "task 1", "this is no task with data"),
-        ('[{"data": {"photo": "a"}, "annotations": []}]', "task 1", "data has no 'id' that names a sample; it has: photo"),
+        ('[{"data": {"photo": "a"}, "annotations": []}]', "task 1", "data has no 'id' that names a sample"),
         (studio(("s0",), ("s1", annotation("cat", by=None))), "task 2", "completed_by is null"),
         (studio(("s1", annotation("cat", by={"name": "x"}))), "task 1", 'completed_by is {"name": "x"}'),
         (studio(("s1", annotation("cat", was_cancelled="no"))), "task 1", 'was_cancelled is "no"'),
         (studio(("s1", annotation(result=5))), "task 1", "result is a number"),
-        (studio(("s1", annotation(result=[{"type": "choices", "from_name": "label"}]))), "task 1", "no list of choices"),
+        (studio(("s1", annotation(result=[{"type": "choices"}]))), "task 1", "no list of choices"),
         (
             studio(("s1", annotation("cat", ground_truth=True), annotation("dog", ground_truth=True))),
             "task 1",

@@ -88,7 +88,7 @@ def test_majority_is_what_counting_says(votes, golden):
             assert (combined.winners[place], combined.confidence[place], combined.tied[place]) == (golden[unit], 1, 0)
             continue
         best = max(counts.values())
-        assert counts[int(combined.winners[place])] == best
+        assert combined.winners[place] == min(label for label, count in counts.items() if count == best)
         assert combined.tied[place] == (list(counts.values()).count(best) > 1)
         assert combined.confidence[place] == pytest.approx(best / counts.total())
 
@@ -359,8 +359,8 @@ def test_a_write_that_fails_leaves_the_corpus(corpus, say, monkeypatch):
 @pytest.mark.parametrize(
     ("lines", "options", "message"),
     [
-        (["s00 ana cat", "x1 ana cat", "x2 ana cat"], {}, r"line 3: the corpus has no sample 'x1' \(also unknown: 'x2'"),
-        (["s00 ana cat", "s01 ana cow"], {}, "line 3: the corpus has no label 'cow'. To mend it: correct it to one of cat"),
+        (["s00 ana cat", "x1 ana cat", "x2 ana cat"], {}, r"line 3: .* no sample 'x1' \(also unknown: 'x2'; 2"),
+        (["s00 ana cat", "s01 ana cow"], {}, r"line 3: the corpus has no label 'cow'\. .* one of cat"),
         (["s00 ana cat yes", "s01 ana cat no", "s00 ana cat no"], {}, "line 4: what 'ana' says .* contradicts line 2"),
         (["s00 ana cat"], {"out": "plain"}, "plain exists already"),
         (["s00 ana cat"], {"method": "mace"}, "there is no method 'mace'"),
@@ -404,7 +404,7 @@ def test_labels_go_by_id_or_name_and_never_by_both(make_corpus, tmp_path, say):
 
 def test_an_embedded_corpus_and_a_column_in_the_way(make_corpus, tmp_path, say):
     file = say("s00 ana cat")
-    with pytest.raises(LabelhedgeError, match="embedded in the package and is not changed: .* --out"):
+    with pytest.raises(LabelhedgeError, match=r"embedded in the package and is not changed: .* --out"):
         settle(lh.Corpus.open("clipart"), [file])
     folder = make_corpus(tmp_path / "c", columns={"confidence": ["high"] * 20})
     with pytest.raises(lh.CorpusError, match="the column 'confidence' has type string"):

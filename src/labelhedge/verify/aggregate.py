@@ -137,7 +137,7 @@ def _fit(
     with warnings.catch_warnings():  # crowd-kit 1.4 uses arguments that pandas 3 calls deprecated
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=".*deprecated")
-        probabilities = model.fit_predict_proba(data, **options).reindex(there)
+        probabilities = model.fit_predict_proba(data, **options).reindex(there).sort_index(axis=1)
     table = probabilities.to_numpy(dtype=np.float64, na_value=0.0)  # (U, classes)
     best = table.argmax(axis=1)
     confidence = table.max(axis=1)
