@@ -10,10 +10,29 @@ and how many of those are right. ECE: mean gap between confidence and accuracy, 
 `crowdlab` is CROWDLAB (Goh et al., 2022) of cleanlab, `product` the posterior of one-coin times the classifier's
 probabilities, over the class shares. Both take the held-out predictions, by five folds, of a logistic regression on
 frozen features of 96 pixels, trained on the majority's labels; so they, and the others again, are on a random
-subset. Each method is a process of its own; seconds are of the method alone, memory is the process's peak (Python,
-pandas and crowd-kit alone take RESIDENT MB).
+subset. Each method is a process of its own; seconds are of the method alone, the best of three, memory is the process's
+peak, most of which is Python and its libraries.
 
-RESULTS
+Results, on 2 cores of an AMD EPYC, one thread, while other work ran (so seconds are upper bounds), Python 3.11, crowd-
+kit 1.4.2, cleanlab 2.9.0, pandas 3.1.1, scikit-learn 1.9.1, 2026-11-25. One data set; nothing here is drawn but the
+subset.
+
+    all 50,000     accuracy   sure   right where sure    ECE   seconds   MB
+    majority          0.912  0.604              0.991  0.079      0.58  265
+    one-coin          0.907  0.939              0.951  0.045      1.12  292
+    dawid-skene       0.920  0.939              0.951  0.034      2.27  292
+
+    10,000         accuracy   sure   right where sure    ECE   seconds   MB
+    majority          0.913  0.607              0.991  0.079      0.06  239
+    one-coin          0.906  0.940              0.952  0.046      0.28  244
+    dawid-skene       0.921  0.940              0.952  0.034      0.28  244
+    crowdlab          0.942  0.306              0.999  0.264      1.00  265
+    product           0.940  0.959              0.960  0.038      0.28  246
+
+The classifier takes about a quarter of Dawid-Skene's errors away, and 310 s for features and five folds. With few votes
+Dawid-Skene is surer than it should be (right where sure: 0.912 of 50 images, 0.937 of 1,000, 0.951 of 5,000; share sure
+1.000, 0.962, 0.943), while the majority's three equal votes are right in 0.986 to 0.992 whatever their number: so
+`auto` takes the majority below 200 images a class.
 """
 
 from __future__ import annotations

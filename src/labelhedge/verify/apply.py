@@ -76,8 +76,8 @@ class Outcome:
             yield f"votes {note}: {count:,}"
         yield ""
         states = Counter(settled.state for settled in self.decisions.samples.values())
-        what = Table(show_header=False, box=None, title=f"{sum(states.values()):,} samples voted on, by ")
-        what.title, what.title_justify = f"{sum(states.values()):,} samples, by {self.decisions.method}", "left"
+        title = f"{sum(states.values()):,} samples, by {self.decisions.method}"
+        what = Table(show_header=False, box=None, title=title, title_justify="left")
         for name, words in STATES.items():
             if states[name]:
                 what.add_row(f"{states[name]:,}", words)
