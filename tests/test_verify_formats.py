@@ -168,7 +168,8 @@ ASKED = "task,worker,label,answer\n"
         (studio(("s1", annotation("cat", by={"name": "x"}))), "task 1", 'completed_by is {"name": "x"}'),
         (studio(("s1", annotation("cat", was_cancelled="no"))), "task 1", 'was_cancelled is "no"'),
         (studio(("s1", annotation(result=5))), "task 1", "result is a number"),
-        (studio(("s1", annotation(result=[{"type": "choices"}]))), "task 1", "no list of choices"),
+        (studio(("s1", annotation(result=[{"type": "choices"}]))), "task 1", "choices has no from_name"),
+        (studio(("s1", annotation(result=[{"type": "choices", "from_name": "a"}]))), "task 1", "no list of choices"),
         (
             studio(("s1", annotation("cat", ground_truth=True), annotation("dog", ground_truth=True))),
             "task 1",
@@ -196,6 +197,8 @@ def test_a_file_that_is_not_there_or_not_of_the_format(write, tmp_path):
     for path, words in ((tmp_path / "none.csv", "there is no such file"), (tmp_path, "this is a folder")):
         with pytest.raises(VoteFileError, match=words):
             read_votes(path)
+    with pytest.raises(VoteFileError, match=r"no choice is of the control 'labels'.*name one of label with"):
+        read_votes(write(studio(("s1", annotation("cat")))), Reading(question="labels"))
     with pytest.raises(VoteFileError, match="is no format of votes"):
         read_votes(write(GOOD), Reading(format="xml"))
     with pytest.raises(VoteFileError, match="not of the format 'store'"):

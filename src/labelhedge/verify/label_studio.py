@@ -34,7 +34,7 @@ def read_label_studio(path: Path, reading: Reading) -> Votes:
         raise votes.error(f"not JSON ({error})", _FORM) from error
     if not isinstance(tasks, list):
         raise votes.error(f"a list of tasks is needed, found {_kind(tasks)}", _FORM)
-    control = reading.question or _control(votes, tasks)
+    control = _control(votes, tasks, reading.question)
     for row, task in enumerate(tasks, 1):
         sample = _sample(votes, task, reading, row)
         said: dict[str, list[Said]] = {}
@@ -103,14 +103,21 @@ def _results(annotation: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in results if isinstance(one, dict) and one.get("type") == "choices"]
 
 
-def _control(votes: Votes, tasks: list[Any]) -> str | None:
-    """The one control with choices; None where there is no choice at all."""
+def _control(votes: Votes, tasks: list[Any], wanted: str | None) -> str | None:
+    """The control that is wanted, or the one with choices; None where there is no choice at all."""
     names: dict[str, None] = {}
     for row, task in enumerate(tasks, 1):
         if not isinstance(task, dict):
             raise votes.error(f"a task is needed, found {_kind(task)}", _FORM, row)
         for annotation in _annotations(votes, task, row):
-            names.update(dict.fromkeys(str(one.get("from_name")) for one in _results(annotation)))
+            for one in _results(annotation):
+                if not isinstance(one.get("from_name"), str):
+                    raise votes.error("a result of type choices has no from_name", _FORM, row)
+                names[one["from_name"]] = None
+    if wanted is not None and names and wanted not in names:  # else everybody would seem to have chosen nothing
+        raise votes.error(f"no choice is of the control {wanted!r}", f"name one of {', '.join(names)} with --question")
+    if wanted is not None:
+        return wanted
     if len(names) > 1:
         raise votes.error(f"there are several controls with choices: {', '.join(names)}", "name one with --question")
     return next(iter(names), None)
