@@ -10,6 +10,7 @@ demo: $(READY)  ## train every method on the embedded corpus and draw runs/demo/
 	$(BIN)/labelhedge demo
 
 test: $(READY)  ## all tests, in parallel; one thread each, as two pools on the same cores hinder each other
+	@scripts/test-packages.sh
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -q
 
 lint: $(READY)  ## style, types, layers
