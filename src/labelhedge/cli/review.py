@@ -15,7 +15,17 @@ app = group("Check labels.")
 @app.command(epilog="Example: labelhedge review my-corpus --reviewer ana --votes-per-image 2 --open")
 def review(
     corpus: CorpusArgument,
-    order: Annotated[str, typer.Option(help="random, or a CSV file with the columns id and label.")] = "random",
+    order: Annotated[
+        str,
+        typer.Option(
+            help="random: for unbiased rates; suspicious, useful: by the pseudo labels of --run; or a CSV file with "
+            "the columns id and label."
+        ),
+    ] = "random",
+    run: Annotated[Path | None, typer.Option(help="A finished run on this corpus.", metavar="RUN")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Whose pseudo labels; default: the best on dev.")
+    ] = None,
     labels: Annotated[str | None, typer.Option(help="Only these: names or ids, separated by commas.")] = None,
     split: Annotated[str, typer.Option(help="train, dev, test; several separated by commas.")] = "train",
     limit: Annotated[int | None, typer.Option(min=1, help="Questions at most.")] = None,
@@ -44,7 +54,7 @@ def review(
     from labelhedge.review.serving import serve
 
     opened = Corpus.open(corpus, progress=interactive())
-    settings = OrderSettings(splits=_names(split), labels=_names(labels or ""), seed=seed, limit=limit)
+    settings = OrderSettings(_names(split), _names(labels or ""), seed, limit, run, method)
     serve(
         opened,
         make_tasks(opened, order, settings),

@@ -43,12 +43,18 @@ class OrderSettings:
     seed : int
     limit : int or None
         How many tasks at most.
+    run : Path or None
+        A run's folder, for the orders that go by its pseudo labels.
+    method : str or None
+        Whose pseudo labels; by default the best on dev.
     """
 
     splits: tuple[str, ...] = ("train",)
     labels: tuple[str, ...] = ()
     seed: int = 0
     limit: int | None = None
+    run: Path | None = None
+    method: str | None = None
 
     def __post_init__(self) -> None:
         for split in self.splits:
