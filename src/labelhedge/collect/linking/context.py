@@ -1,21 +1,52 @@
-"""How well the words of a text fit the description of an entity.
+"""How well the words of texts fit the descriptions of entities.
 
 Descriptions are vectors of words, each word weighted by how few descriptions hold it (TF-IDF, scaled to length one).
-The fit of a text is the cosine of its words with the description, over the words that any description knows.
+The fit of a text is the cosine of its words, those that any description knows and that are not the mention's own, with
+the description. All pairs of mentions and entities in a batch of texts are compared at once.
 """
 
 from __future__ import annotations
 
-import math
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from labelhedge.collect.linking.lexicon import FUNCTION_WORDS
 from labelhedge.collect.linking.matching import normal_all
+from labelhedge.collect.linking.wordlists import FUNCTION_WORDS
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 NOT_CONTEXT = FUNCTION_WORDS | frozenset("| . & s t especially usually having used also other any some one two".split())
+WORDS = 32
+"""Words of a description that are compared: the rarest."""
+HIGHEST = 0.4
+"""No fit counts more: so much says enough, and forms that could never be given out are known beforehand."""
+OWN = 4
+"""Words of a mention that are left out of its context; no more are looked at."""
+
+
+@dataclass(frozen=True)
+class TextWords:
+    """Weights of the words in some texts.
+
+    Attributes
+    ----------
+    weights : floats (N, K + 1)
+        By text and by place of the word among the K that the texts hold; the last column is zero.
+    places : ints (V,)
+        Place of each known word; -1, and so the last column, where no text holds it.
+    squares : floats (N,)
+        Sums of the squares of the weights.
+    """
+
+    weights: Floats
+    places: npt.NDArray[np.int32]
+    squares: Floats
 
 
 class Descriptions:
@@ -30,62 +61,86 @@ class Descriptions:
     """
 
     def __init__(self, texts: Sequence[str], needed: Iterable[int]) -> None:
-        needed = sorted(set(needed))
-        normals = normal_all(texts)
-        frequency: Counter[str] = Counter()
-        kept: dict[int, set[str]] = {}
         wanted = np.zeros(len(texts), bool)
-        wanted[needed] = True
-        for number, text in enumerate(normals):
+        wanted[list(set(needed))] = True
+        frequency: Counter[str] = Counter()
+        kept: list[list[str]] = []
+        for number, text in enumerate(normal_all(texts)):
             words = set(map(_stem, text.split(" "))) - NOT_CONTEXT
+            words.discard("")
             frequency.update(words)
-            if wanted[number]:
-                kept[number] = words
-        total = len(texts) + 1
-        self._weight = {word: math.log(total / count) for word, count in frequency.items() if word}
-        self._vectors: dict[int, dict[str, float]] = {}
-        for number, words in kept.items():
-            weights = {word: self._weight[word] for word in sorted(words) if word}
-            length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
-            self._vectors[number] = {word: weight / length for word, weight in weights.items()}
+            kept.append(sorted(words) if wanted[number] else [])
+        # The commonest words tell least, and are the most of what there is to compare.
+        kept = [sorted(heapq.nsmallest(WORDS, words, key=lambda word: (frequency[word], word))) for words in kept]
+        vocabulary = sorted(frequency)
+        numbers = {word: number for number, word in enumerate(vocabulary)}
+        counts = np.array([frequency[word] for word in vocabulary], np.float64)
+        self.weights: Floats = np.log((len(texts) + 1) / counts)
+        self._starts = np.concatenate(([0], np.cumsum([len(words) for words in kept])))
+        self._words = np.array([numbers[word] for words in kept for word in words], np.int32)
+        shares = self.weights[self._words]
+        row = np.repeat(np.arange(len(kept)), np.diff(self._starts))
+        length = np.sqrt(np.bincount(row, shares * shares, len(kept)))
+        self._shares: Floats = shares / np.where(length > 0, length, 1.0)[row]
+        self._numbers = numbers | {word + "s": number for word, number in numbers.items() if _stem(word + "s") == word}
 
-    def known(self, words: Iterable[str]) -> dict[str, float]:
-        """The words of a text that descriptions know, each once, with their weights."""
-        weight, stems = self._weight, map(_stem, words)
-        return {stem: weight[stem] for stem in stems if stem in weight}
+    def numbers(self, words: Iterable[str]) -> list[int]:
+        """The number of each word, -1 where no description knows it."""
+        get = self._numbers.get
+        return [get(word, -1) for word in words]
 
-    def index(self, entities: Sequence[int]) -> dict[str, list[tuple[int, float]]]:
-        """For each word in descriptions of the entities, which of them (by place) and its share in their vectors."""
-        found: dict[str, list[tuple[int, float]]] = {}
-        for place, entity in enumerate(entities):
-            for word, share in self._vectors[entity].items():
-                found.setdefault(word, []).append((place, share))
-        return found
+    def own(self, form: str) -> list[int]:
+        """Numbers of the words of a form, each once, filled up with -1 to `OWN`."""
+        found = [number for number in dict.fromkeys(self.numbers(form.split(" "))) if number >= 0][:OWN]
+        return found + [-1] * (OWN - len(found))
 
+    def own_squares(self, own: Ints) -> Floats:
+        """Sums of the squares of the weights of rows of words that `own` gave."""
+        squares: Floats = (np.where(own >= 0, self.weights[own], 0.0) ** 2).sum(1)
+        return squares
 
-def fits(
-    known: dict[str, float], own: Sequence[str], index: dict[str, list[tuple[int, float]]], count: int
-) -> list[float] | None:
-    """Cosines of a text's words, without a mention's own, with `count` descriptions; None where none shares a word.
+    def read(self, words: Sequence[str], bounds: Sequence[int]) -> TextWords:
+        """The words of texts: those of text `i` are from `bounds[i]` up to, but without, ``bounds[i + 1]``."""
+        size, count = len(self.weights), len(bounds) - 1
+        number = np.array(self.numbers(words), np.int64)
+        text = np.repeat(np.arange(count), np.diff(bounds))
+        text, number = np.divmod(np.unique((text * size + number)[number >= 0]), size)
+        places: npt.NDArray[np.int32] = np.full(size, -1, np.int32)
+        held = np.zeros(size, bool)
+        held[number] = True
+        present = np.flatnonzero(held)
+        places[present] = np.arange(len(present))
+        weights: Floats = np.zeros((count, len(present) + 1))
+        weights[text, places[number]] = self.weights[number]
+        return TextWords(weights, places, np.bincount(text, self.weights[number] ** 2, count).astype(np.float64))
 
-    Examples
-    --------
-    >>> fits({"bird": 3.0, "day": 4.0}, ["turkeys"], {"bird": [(0, 0.5)], "state": [(1, 0.2)]}, 2)
-    [0.3, 0.0]
-    """
-    shared = index.keys() & known.keys()
-    if not shared:
-        return None
-    mine = set(map(_stem, own))
-    if not (shared := shared - mine):
-        return None
-    found = [0.0] * count
-    # In a fixed order: sums of floats depend on it.
-    for word in sorted(shared):
-        for place, share in index[word]:
-            found[place] += share * known[word]
-    length = math.sqrt(sum(weight * weight for word, weight in known.items() if word not in mine))
-    return [value / length for value in found]
+    def fits(self, texts: TextWords, text: Ints, entity: Ints, own: Ints, own_squares: Floats) -> Floats:
+        """Cosines, for each of P pairs of a mention and an entity.
+
+        Parameters
+        ----------
+        texts : TextWords
+        text, entity : ints (P,)
+            Number of the text, and of the entity.
+        own : ints (P, OWN)
+            The words of the mention.
+        own_squares : floats (P,)
+            Sums of the squares of their weights.
+        """
+        begin, end = self._starts.take(entity), self._starts.take(entity + 1)
+        lengths = end - begin
+        ends = np.cumsum(lengths)
+        at = np.arange(ends[-1]) + np.repeat(begin - ends + lengths, lengths)
+        word = self._words.take(at)
+        # Most words of a description are in none of the texts.
+        met = np.flatnonzero(texts.places.take(word) >= 0)
+        pair = np.searchsorted(ends, met, side="right")
+        at, word = at.take(met), word.take(met)
+        shared = self._shares.take(at) * texts.weights[text.take(pair), texts.places.take(word)]
+        shared[(own.take(pair, 0) == word[:, None]).any(1)] = 0.0
+        length = np.sqrt(np.maximum(texts.squares[text] - own_squares, 1e-9))
+        cosine: Floats = np.bincount(pair, shared, len(entity)) / length
+        return np.minimum(cosine, HIGHEST)
 
 
 def _stem(word: str) -> str:

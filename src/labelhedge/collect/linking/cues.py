@@ -9,6 +9,8 @@ from __future__ import annotations
 from labelhedge.collect.linking.wordlists import BEFORE_NOUNS, BEFORE_VERBS, ENGLISH, FOREIGN, GIVEN_NAMES
 
 EDGES = frozenset(("", "|", "."))
+LEAST_SCALES = (0.1, 0.3, 0.1, 0.05)
+"""The least that `other_scales` gives; `nothing_scale` gives 1 or more."""
 
 
 def is_foreign(words: frozenset[str] | set[str]) -> bool:

@@ -12,7 +12,6 @@ its description, as a share of that of all meanings of the form, wanted or not:
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 import operator
@@ -22,44 +21,42 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from labelhedge.collect.linking.context import Descriptions, fits
-from labelhedge.collect.linking.cues import is_foreign, nothing_scale, other_scales
+from labelhedge.collect.linking.context import HIGHEST, OWN, Descriptions
+from labelhedge.collect.linking.cues import LEAST_SCALES, is_foreign, nothing_scale, other_scales
 from labelhedge.collect.linking.lexicon import GLUED, INFLECTED, OTHERS, Lexicon
-from labelhedge.collect.linking.matching import Found, Matcher
+from labelhedge.collect.linking.matching import Found, Ints, Matcher
 from labelhedge.collect.records import Entity
 from labelhedge.errors import LabelhedgeError
 
+Floats = npt.NDArray[np.float64]
+
 VERSION = 1
 """Of what is done with a lexicon; a change of results changes it."""
-BATCH = 256
+BATCH = 128
 """Texts that are scanned at once: their arrays fit the processor's cache."""
 UNMEANT = 0.05
 """Share of the uses of a form that mean none of what it may mean: they are part of a longer name, or a nickname."""
 
 
 class _Meanings(NamedTuple):
-    """What a form may mean: entities with their weights, and the weights of the `OTHERS` in their order, if any."""
+    """What forms may mean: S forms that may mean a wanted entity, with C candidates.
 
-    entities: list[int]
-    weights: list[float]
-    others: list[float] | None
+    Attributes
+    ----------
+    slots : ints (F,)
+        Number among the S of each form that is looked for, -1 where it means no wanted entity: it only takes its place.
+    starts : ints (S + 1,)
+        The candidates of each: from `starts[i]` up to, but without, ``starts[i + 1]``.
+    entities, weights : (C,)
+    others : floats (S, 5)
+        Weights of the `OTHERS`.
+    """
 
-
-class _Around:
-    """A text, its words, and what is worked out of them once if it is asked for."""
-
-    __slots__ = ("_foreign", "known", "text", "words")
-
-    def __init__(self, text: str, words: list[str]) -> None:
-        self.text, self.words = text, words
-        self.known: dict[str, float] | None = None
-        self._foreign: bool | None = None
-
-    @property
-    def foreign(self) -> bool:
-        if self._foreign is None:
-            self._foreign = is_foreign(set(self.words))
-        return self._foreign
+    slots: Ints
+    starts: Ints
+    entities: Ints
+    weights: Floats
+    others: Floats
 
 
 class EmbeddedLinker:
@@ -119,46 +116,66 @@ class EmbeddedLinker:
             "fit_weight": self.fit_weight,
         }
         known = lexicon.support >= 0
-        self._emitted = (lexicon.wanted & ~(known & (lexicon.support < support))).tolist()
-        if not any(self._emitted):
+        self._emitted = lexicon.wanted & ~(known & (lexicon.support < support))
+        if not self._emitted.any():
             raise LabelhedgeError(f"no entity of the lexicon is wanted and has a support of {support} or more")
         kept = np.ones(len(lexicon.kind), bool)
         kept &= (lexicon.kind != INFLECTED) | plurals
         kept &= (lexicon.kind != GLUED) | glued
         forms, self._meanings = self._competing(kept)
         self._matcher = Matcher(forms)
-        # Descriptions are compared only where more than one entity competes.
+        self._settle(fit_weight if context and any(lexicon.descriptions) else 0.0)
         self._descriptions: Descriptions | None = None
-        self._indices: dict[int, dict[str, list[tuple[int, float]]]] = {}
-        if context and fit_weight:
-            rivals = [found.entities for found in self._meanings if found and len(found.entities) > 1]
-            if rivals and any(lexicon.descriptions):
-                self._descriptions = Descriptions(lexicon.descriptions, itertools.chain(*rivals))
+        if context and fit_weight and any(lexicon.descriptions):
+            self._describe(forms)
 
-    def _competing(self, kept: npt.NDArray[np.bool_]) -> tuple[list[str], list[_Meanings | None]]:
-        """All forms of entities, with their meanings; None where no wanted entity is among them."""
-        lexicon, emitted = self.lexicon, self._emitted
-        others = {uri: number for number, uri in enumerate(OTHERS)}
-        role = [others.get(uri, -1) for uri in lexicon.uris]
-        entity, weight = lexicon.entity.tolist(), lexicon.weight.tolist()
-        forms: list[str] = []
-        meanings: list[_Meanings | None] = []
-        for form, (begin, end) in zip(lexicon.forms, itertools.pairwise(lexicon.offsets.tolist()), strict=True):
-            places = [i for i in range(begin, end) if kept[i]]
-            real = [i for i in places if role[entity[i]] < 0]
-            if not real:
-                continue
-            forms.append(form)
-            if not any(emitted[entity[i]] for i in real):
-                meanings.append(None)
-                continue
-            rest = [0.0] * len(OTHERS)
-            for i in places:
-                if role[entity[i]] >= 0:
-                    rest[role[entity[i]]] += weight[i]
-            found = [entity[i] for i in real], [weight[i] for i in real], rest if any(rest) else None
-            meanings.append(_Meanings(*found))
-        return forms, meanings
+    def _competing(self, kept: npt.NDArray[np.bool_]) -> tuple[list[str], _Meanings]:
+        """All forms of entities, and what those may mean that may mean a wanted one."""
+        lexicon = self.lexicon
+        role_of = {uri: number for number, uri in enumerate(OTHERS)}
+        role = np.array([role_of.get(uri, -1) for uri in lexicon.uris])[lexicon.entity]
+        form = np.repeat(np.arange(len(lexicon.forms)), np.diff(lexicon.offsets))
+        real, other = kept & (role < 0), kept & (role >= 0)
+        looked = np.zeros(len(lexicon.forms), bool)
+        looked[form[real]] = True
+        wanted = np.zeros(len(lexicon.forms), bool)
+        wanted[form[real & self._emitted[lexicon.entity]]] = True
+        slot = np.where(wanted, np.cumsum(wanted) - 1, -1)
+        chosen = np.flatnonzero(real & wanted[form])
+        others = np.zeros((int(wanted.sum()), len(OTHERS)))
+        competing = np.flatnonzero(other & wanted[form])
+        others[slot[form[competing]], role[competing]] = lexicon.weight[competing]
+        starts = np.searchsorted(slot[form[chosen]], np.arange(len(others) + 1))
+        names = [lexicon.forms[number] for number in np.flatnonzero(looked)]
+        return names, _Meanings(slot[looked], starts, lexicon.entity[chosen], lexicon.weight[chosen], others)
+
+    def _settle(self, fit_weight: float) -> None:
+        """What is known of forms before any text: what takes from their scores, and which never reach the confidence."""
+        meanings = self._meanings
+        others, edges = meanings.others, meanings.starts[:-1]
+        total = np.add.reduceat(meanings.weights, edges)
+        self._nothing: Floats = np.where(others.any(1), others[:, 0] + UNMEANT * total, 0.0)
+        self._spoken: npt.NDArray[np.bool_] = others[:, 1:].any(1)
+        self._least: Floats = self._nothing + others[:, 1:] @ np.array(LEAST_SCALES)
+        highest = np.maximum.reduceat(np.where(self._emitted[meanings.entities], meanings.weights, 0.0), edges)
+        lifted = highest * math.exp(fit_weight * HIGHEST)
+        never = lifted < self.confidence * (lifted + total - highest + self._least)
+        slots = meanings.slots
+        slots[(slots >= 0) & never[slots]] = -1
+
+    def _describe(self, forms: Sequence[str]) -> None:
+        """Descriptions are compared only where more than one entity competes."""
+        meanings = self._meanings
+        several = np.diff(meanings.starts) > 1
+        needed = meanings.entities[np.repeat(several, np.diff(meanings.starts))]
+        if not len(needed):
+            return
+        self._descriptions = Descriptions(self.lexicon.descriptions, needed.tolist())
+        self._own = np.full((len(several), OWN), -1, np.int64)
+        for form in np.flatnonzero(meanings.slots >= 0).tolist():
+            if several[slot := meanings.slots[form]]:
+                self._own[slot] = self._descriptions.own(forms[form])
+        self._own_squares = self._descriptions.own_squares(self._own)
 
     @property
     def fingerprint(self) -> str:
@@ -171,48 +188,60 @@ class EmbeddedLinker:
         results: list[list[Entity]] = [[] for _ in texts]
         for begin in range(0, len(texts), BATCH):
             batch = texts[begin : begin + BATCH]
-            self._choose(self._matcher.scan(batch), batch, results[begin : begin + BATCH])
+            self._link(batch, results[begin : begin + BATCH])
         return results
 
-    def _choose(self, found: Found, texts: Sequence[str], results: list[list[Entity]]) -> None:
+    def _link(self, texts: Sequence[str], results: list[list[Entity]]) -> None:
         """Append to each text's results the entity that each of its mentions means, if any."""
-        columns = (found.text, found.name, found.start, found.end, found.first, found.last)
-        bounds = np.append(np.searchsorted(found.words.starts, found.words.texts), len(found.words.starts)).tolist()
-        uris, names, meanings_of = self.lexicon.uris, self.lexicon.names, self._meanings
-        current = -1
-        for number, form, start, end, first, last in zip(*(column.tolist() for column in columns), strict=True):
-            if (meanings := meanings_of[form]) is None:
-                continue
-            if number != current:
-                current, offset = number, bounds[number]
-                around = _Around(texts[number], found.words.between(offset, bounds[number + 1]))
-            entity, score = self._best(form, meanings, around, start, end, first - offset, last - offset)
-            if score >= self.confidence and self._emitted[entity]:
-                results[number].append(Entity(uris[entity], names[entity], around.text[start:end], start, score))
+        found = self._matcher.scan(texts)
+        slots = self._meanings.slots[found.name]
+        mentions = np.flatnonzero(slots >= 0)
+        if not len(mentions):
+            return
+        entity, weight, rivals = self._best(found, mentions, slots[mentions])
+        # What stands beside a mention is looked at last, and only where it may still decide.
+        least = weight + rivals + self._least[slots[mentions]]
+        likely = np.flatnonzero((weight >= self.confidence * least) & self._emitted[entity])
+        left, slot = mentions[likely], slots[mentions[likely]]
+        columns = (found.text, found.first, found.last, found.start, found.end)
+        rows = zip(
+            *(column[left].tolist() for column in columns),
+            *(column[likely].tolist() for column in (entity, weight, rivals)),
+            self._nothing[slot].tolist(),
+            self._spoken[slot].tolist(),
+            self._meanings.others[slot].tolist(),
+            strict=True,
+        )
+        words, bounds = found.words.words, found.words.bounds()
+        uris, names, current, foreign = self.lexicon.uris, self.lexicon.names, -1, False
+        for number, first, last, start, end, chosen, heavy, total, nothing, spoken, others in rows:
+            text = texts[number]
+            if nothing or spoken:
+                if number != current:
+                    current, foreign = number, is_foreign(set(words[bounds[number] : bounds[number + 1]]))
+                before = words[first - 1] if first else ""
+                after = words[last] if last < len(words) else ""
+                total += nothing * nothing_scale(before, after, text, start, end, foreign)
+                if spoken:
+                    total += sum(map(operator.mul, others[1:], other_scales(before, after, text, start, end)))
+            score = round(heavy / (heavy + total), 6)
+            if score >= self.confidence:
+                results[number].append(Entity(uris[chosen], names[chosen], text[start:end], start, score))
 
-    def _best(
-        self, form: int, meanings: _Meanings, around: _Around, start: int, end: int, first: int, last: int
-    ) -> tuple[int, float]:
-        """The likeliest entity of a mention, and its share among all that the mention may mean."""
-        entities, weights, others = meanings
-        total = 0.0
-        if others is not None:
-            before = around.words[first - 1] if first else ""
-            after = around.words[last] if last < len(around.words) else ""
-            text = around.text
-            nothing = others[0] + UNMEANT * sum(weights)
-            total = nothing * nothing_scale(before, after, text, start, end, around.foreign)
-            if any(others[1:]):
-                scales = other_scales(before, after, text, start, end)
-                total += sum(map(operator.mul, others[1:], scales))
-        if len(entities) == 1:
-            return entities[0], weights[0] / (weights[0] + total)
-        if self._descriptions is not None:
-            if around.known is None:
-                around.known = self._descriptions.known(around.words)
-            if (index := self._indices.get(form)) is None:
-                index = self._indices[form] = self._descriptions.index(entities)
-            if (fit := fits(around.known, around.words[first:last], index, len(entities))) is not None:
-                weights = [weight * math.exp(self.fit_weight * one) for weight, one in zip(weights, fit, strict=True)]
-        best = max(weights)
-        return entities[weights.index(best)], best / (sum(weights) + total)
+    def _best(self, found: Found, mentions: Ints, slots: Ints) -> tuple[Ints, Floats, Floats]:
+        """For each mention the likeliest entity, its weight, and the sum of the weights of the other entities."""
+        starts = self._meanings.starts
+        begin, count = starts[slots], starts[slots + 1] - starts[slots]
+        edges = np.concatenate(([0], np.cumsum(count)))
+        mention = np.repeat(np.arange(len(mentions)), count)
+        candidate = np.arange(len(mention)) + np.repeat(begin - edges[:-1], count)
+        entity, weight = self._meanings.entities[candidate], self._meanings.weights[candidate]
+        if self._descriptions is not None and (pairs := np.flatnonzero(count[mention] > 1)).size:
+            text, slot = found.text[mentions[mention[pairs]]], slots[mention[pairs]]
+            words = self._descriptions.read(found.words.words, found.words.bounds())
+            fit = self._descriptions.fits(words, text, entity[pairs], self._own[slot], self._own_squares[slot])
+            weight[pairs] *= np.exp(self.fit_weight * fit)
+        heaviest = np.maximum.reduceat(weight, edges[:-1])
+        at = np.flatnonzero(weight == heaviest[mention])
+        best = at[np.unique(mention[at], return_index=True)[1]]
+        return entity[best], heaviest, np.maximum(np.bincount(mention, weight) - heaviest, 0.0)

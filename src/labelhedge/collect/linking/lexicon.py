@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from labelhedge.collect.linking.matching import normal_all
 from labelhedge.collect.linking.morphology import IRREGULAR, glued, plurals
+from labelhedge.collect.linking.wordlists import FUNCTION_WORDS
 from labelhedge.errors import LabelhedgeError
 
 FORMAT = 1
@@ -40,16 +41,6 @@ ANYTHING, VERB, ADJECTIVE, GIVEN_NAME, FAMILY_NAME = OTHERS = (
 """What a form may mean that is no entity; in a lexicon these are entities that are never wanted."""
 PLAIN, PROPER, INFLECTED, GLUED = range(4)
 """Kinds of forms: a name, a name written with a capital, a plural, a name without its spaces."""
-
-FUNCTION_WORDS = frozenset(
-    "a an and are as at be by can did do does for from get had has have he her hers him his how i if in into is it its "
-    "me my no not of off on or our ours out over she so than that the their them then there these they this those to "
-    "under up us was we were what when where which who whom whose why will with you your yours via vs am been being "
-    "but could may might must shall should would im ill id ive dont cant wont isnt didnt doesnt thats lets "
-    "al con da de del della di e et il la le les los las nel un una une y der die das und den dem ein eine im mit von "
-    "en el het van op te een voor met aan och pa av som til med".split()
-)
-"""Words that are no names by themselves, whatever a dictionary says: "as" is arsenic, "die" a stamp."""
 
 _FORM = pa.struct([("form", pa.string()), ("weight", pa.float32()), ("kind", pa.int8())])
 _SCHEMA = pa.schema(

@@ -67,8 +67,10 @@ class Words:
 
     Attributes
     ----------
+    words : list of str
+        Folded; `BREAK`, full stops and `&` are words of their own.
     spaced : str
-        The folded words, each with a space of its own on both sides.
+        The words, each with a space of its own on both sides.
     places : ints (W + 1,)
         Where each word begins in `spaced`, its space included; last, where all end.
     starts, ends : ints (W,)
@@ -77,15 +79,16 @@ class Words:
         Where each text begins there.
     """
 
+    words: list[str]
     spaced: str
     places: Ints
     starts: Ints
     ends: Ints
     texts: Ints
 
-    def between(self, first: int, last: int) -> list[str]:
-        """The words from number `first` up to, but without, `last`."""
-        return self.spaced[self.places[first] : self.places[last]].split()
+    def bounds(self) -> list[int]:
+        """The words of text `i` are those from `bounds[i]` up to, but without, ``bounds[i + 1]``; breaks part texts."""
+        return [*np.searchsorted(self.starts, self.texts).tolist(), len(self.words)]
 
 
 def read(texts: Sequence[str]) -> Words:
@@ -93,7 +96,7 @@ def read(texts: Sequence[str]) -> Words:
 
     Examples
     --------
-    >>> read(["St. Bernard's dog", "the 'Café-Bar'"]).spaced.split()
+    >>> read(["St. Bernard's dog", "the 'Café-Bar'"]).words
     ['st', '.', 'bernard', 's', 'dog', '|', 'the', '|', 'cafe', 'bar']
     """
     starts = np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
@@ -123,35 +126,31 @@ def _without_addresses(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
-def _parted(folded: npt.NDArray[np.uint32]) -> tuple[str, Ints, Ints, Ints]:
-    """`spaced`, `places`, `starts` and `ends` of folded characters."""
+def _parted(folded: npt.NDArray[np.uint32]) -> tuple[list[str], str, Ints, Ints, Ints]:
+    """`words`, `spaced`, `places`, `starts` and `ends` of folded characters."""
     kept = None
     if (gone := folded == GONE).any():
         kept = np.append(np.flatnonzero(~gone), len(folded))
         folded = folded[kept[:-1]]
-    letter = folded > APOSTROPHE  # digits and letters are; marks below are spaces, & and '
-    letter &= (folded != BREAK) & (folded != STOP)
+    # Digits and letters; what comes before them are spaces, & and '.
+    letter = (folded > APOSTROPHE) & (folded != BREAK) & (folded != STOP)
     before = np.concatenate(([False], letter[:-1]))
     # An apostrophe after a letter parts words ("dog's"), any other opens a quotation, which no name crosses.
-    if (quote := (folded == APOSTROPHE)).any():
-        folded = np.where(quote, np.where(before, SPACE, BREAK), folded).astype(np.uint32)
+    if (quote := folded == APOSTROPHE).any():
+        folded = np.where(quote, np.where(before, np.uint32(SPACE), np.uint32(BREAK)), folded)
     single = ~letter & (folded != SPACE)
     starts = np.flatnonzero((letter & ~before) | single)
-    after = np.concatenate((letter[1:], [False]))
-    ends = np.flatnonzero((letter & ~after) | single) + 1
-    lengths = ends - starts
-    places = np.concatenate(([0], np.cumsum(lengths + 2)))
-    inked = letter | single
-    spaced = np.full(places[-1], SPACE, np.uint32)
-    spaced[np.arange(int(lengths.sum())) + np.repeat(2 * np.arange(len(lengths)) + 1, lengths)] = folded[inked]
+    ends = np.flatnonzero((letter & ~np.concatenate((letter[1:], [False]))) | single) + 1
+    places = np.concatenate(([0], np.cumsum(ends - starts + 2)))
+    # A view as NumPy text is made a str many times faster than UTF-32 is decoded.
+    text = str(folded.view(f"U{len(folded)}")[0]) if len(folded) else ""
+    words = text.replace("|", " | ").replace(".", " . ").replace("&", " & ").split()
     if kept is not None:
         # Accents that follow a word's last letter are its own.
         starts, ends = kept[starts], kept[ends - 1] + 1
         marks = np.concatenate((np.flatnonzero(np.concatenate((~gone, [True]))), [len(gone)]))
         ends = marks[np.searchsorted(marks, ends)]
-    # A view as NumPy text is made a str many times faster than UTF-32 is decoded.
-    text = str(spaced.view(f"U{len(spaced)}")[0]) if len(spaced) else ""
-    return text, places, starts, ends
+    return words, f" {'  '.join(words)} " if words else "", places, starts, ends
 
 
 def normal(name: str) -> str:
@@ -162,7 +161,7 @@ def normal(name: str) -> str:
     >>> normal("Lady's-Slipper")
     'lady s slipper'
     """
-    return " ".join(read([name]).spaced.split())
+    return " ".join(read([name]).words)
 
 
 def normal_all(names: Sequence[str]) -> list[str]:
@@ -170,11 +169,10 @@ def normal_all(names: Sequence[str]) -> list[str]:
     found = []
     for begin in range(0, len(names), 10_000):
         words = read(names[begin : begin + 10_000])
-        # Where each text's words begin; the break that parts it from the next is left out.
-        first = np.searchsorted(words.starts, words.texts).tolist()
-        every = words.spaced.split()
-        found += [" ".join(every[a : b - 1]) for a, b in itertools.pairwise(first)]
-        found.append(" ".join(every[first[-1] :]))
+        *firsts, last = words.bounds()
+        # The break that parts a text from the next is left out.
+        found += [" ".join(words.words[a : b - 1]) for a, b in itertools.pairwise(firsts)]
+        found.append(" ".join(words.words[firsts[-1] : last]))
     return found
 
 

@@ -1,6 +1,16 @@
-"""Short lists of words that the embedded linker looks for beside a mention."""
+"""Short lists of words: which are no names, what stands beside a mention, what is a name or nickname too."""
 
 from __future__ import annotations
+
+FUNCTION_WORDS = frozenset(
+    "a an and are as at be by can did do does for from get had has have he her hers him his how i if in into is it its "
+    "me my no not of off on or our ours out over she so than that the their them then there these they this those to "
+    "under up us was we were what when where which who whom whose why will with you your yours via vs am been being "
+    "but could may might must shall should would im ill id ive dont cant wont isnt didnt doesnt thats lets "
+    "al con da de del della di e et il la le les los las nel un una une y der die das und den dem ein eine im mit von "
+    "en el het van op te een voor met aan och pa av som til med".split()
+)
+"""Words that are no names by themselves, whatever a dictionary says: "as" is arsenic, "die" a stamp."""
 
 BEFORE_NOUNS = frozenset(
     "a an the this that these those my our your his her its their some any no every each another two three four five "
@@ -55,29 +65,31 @@ GIVEN_NAMES = frozenset(
 
 NICKNAMES: dict[str, tuple[str, str]] = {
     "car": (
-        "barracuda beetle bronco bug cayman charger cobra colt comet corvette cougar cub dart demon falcon firebird fox "
-        "fury golf hawk hornet hummer hurricane impala jaguar jeep lark lynx mini mustang panda panther pinto puma rabbit "
-        "ram raptor scorpion scout sprite stingray thunderbird tiger triumph viper wasp wildcat wrangler",
-        "car cars auto autos automobile automobiles automotive vehicle motor motorcycle bike truck race racing drag rod "
-        "classic vintage show chrome engine wheel ford chevy chevrolet dodge volkswagen vw chrysler pontiac plymouth "
-        "mercury jeep mazda toyota honda nissan bmw porsche driving drive garage coupe sedan roadster convertible",
+        "barracuda beetle bronco bug cayman charger cobra colt comet corvette cougar cub dart demon falcon firebird "
+        "fox fury golf hawk hornet hummer hurricane impala jaguar jeep lark lynx mini mustang panda panther pinto "
+        "puma rabbit ram raptor scorpion scout sprite stingray thunderbird tiger triumph viper wasp wildcat "
+        "wrangler",
+        "car cars auto autos automobile automobiles automotive vehicle motor motorcycle bike truck race racing drag "
+        "rod classic vintage show chrome engine wheel ford chevy chevrolet dodge volkswagen vw chrysler pontiac "
+        "plymouth mercury jeep mazda toyota honda nissan bmw porsche driving drive garage coupe sedan roadster "
+        "convertible",
     ),
     "team": (
-        "badger bear beaver bengal bison bobcat bronco bruin buck buckeye bull bulldog canary cardinal cavalier colt cougar "
-        "cowboy crow cub devil dolphin duck eagle falcon flyer fox gator hawk heron hornet hurricane husky jaguar jay "
-        "jet kangaroo king leopard lion longhorn magpie mariner oriole owl packer panther pelican penguin pirate ram "
-        "raptor raven red rhino rocket saint senator shark spartan star steelers swan terrapin thunder tiger titan "
-        "trojan twins viking wallaby warrior wasp wildcat wolf wolverine",
-        "game games match team teams league nfl nhl nba mlb afl ncaa football soccer baseball basketball hockey rugby "
-        "softball lacrosse season stadium arena score goal coach player players fans playoff cup championship versus "
-        "field quarterback pitcher inning tailgate homecoming cheerleader",
+        "badger bear beaver bengal bison bobcat bronco bruin buck buckeye bull bulldog canary cardinal cavalier "
+        "colt cougar cowboy crow cub devil dolphin duck eagle falcon flyer fox gator hawk heron hornet hurricane "
+        "husky jaguar jay jet kangaroo king leopard lion longhorn magpie mariner oriole owl packer panther pelican "
+        "penguin pirate ram raptor raven red rhino rocket saint senator shark spartan star steelers swan terrapin "
+        "thunder tiger titan trojan twins viking wallaby warrior wasp wildcat wolf wolverine",
+        "game games match team teams league nfl nhl nba mlb afl ncaa football soccer baseball basketball hockey "
+        "rugby softball lacrosse season stadium arena score goal coach player players fans playoff cup championship "
+        "versus field quarterback pitcher inning tailgate homecoming cheerleader",
     ),
     "band": (
-        "animal arch beetle bird bush cake cardigan cranberry cricket crow cure deer door eagle foal fox garbage gorilla "
-        "hole horse kink knife monkey mouse nail orb owl pixie pumpkin scorpion shin stone stripe swan tool train turtle "
-        "wall whale wolf zombie",
-        "band bands concert concerts gig live music musician rock metal punk indie tour festival stage guitar bass drums "
-        "singer song album show performance hellfest bluesfest club fans",
+        "animal arch beetle bird bush cake cardigan cranberry cricket crow cure deer door eagle foal fox garbage "
+        "gorilla hole horse kink knife monkey mouse nail orb owl pixie pumpkin scorpion shin stone stripe swan tool "
+        "train turtle wall whale wolf zombie",
+        "band bands concert concerts gig live music musician rock metal punk indie tour festival stage guitar bass "
+        "drums singer song album show performance club fans",
     ),
 }
 """Nicknames that are nouns too: of what, which, and words that stand near them."""

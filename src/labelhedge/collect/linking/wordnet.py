@@ -81,6 +81,14 @@ def wordnet_lexicon(folder: str | os.PathLike[str] = DEBIAN, domains: str | Sequ
     ValueError
         When a file of WordNet is missing, or a domain is neither.
     """
+    entries, irregular = wordnet_entries(folder, domains)
+    return Lexicon.build(entries, irregular, nameless=True)
+
+
+def wordnet_entries(
+    folder: str | os.PathLike[str] = DEBIAN, domains: str | Sequence[str] | None = None
+) -> tuple[list[Entry], dict[str, list[str]]]:
+    """What `wordnet_lexicon` builds its lexicon of: entries, and the irregular plurals; to build a larger one."""
     nouns = WordNet.open(folder)
     wanted = _below(nouns, domains)
     seen = _seen(nouns)
@@ -107,7 +115,7 @@ def wordnet_lexicon(folder: str | os.PathLike[str] = DEBIAN, domains: str | Sequ
     for plural, singular in nouns.irregular.items():
         if plural not in irregular.setdefault(singular, []):
             irregular[singular].append(plural)
-    return Lexicon.build([*entries, *_others(nouns, Path(folder))], irregular, nameless=True)
+    return [*entries, *_others(nouns, Path(folder))], irregular
 
 
 def _nicknames(forms: Mapping[str, Sequence[Form]]) -> list[Entry]:

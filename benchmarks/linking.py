@@ -1,0 +1,133 @@
+"""Speed of linking: photo texts per second on one core, beside flashtext2 and spaCy's PhraseMatcher in the same run.
+
+    pip install flashtext2==1.1.0 spacy==3.8.18
+    python benchmarks/linking.py --data FOLDER        # with yfcc100m_metadata.tsv and dbpedia50.tsv.gz
+
+The texts are those of the 700 metadata lines, repeated and shuffled. Names: the 800 commonest nouns of WordNet; and all
+of its nouns, the entities of dbpedia50, and two-word names made of nouns, up to 200,000. Seconds are of processor time
+(other work on the machine waits, it does not count); each number is the best of the repeats, and their median.
+
+`matching` is ours with whole words, plurals and glued forms; `linking` is that with priors, cues and context, into
+entities. flashtext2 and spaCy match the names as they are, without plurals; spaCy's time includes its tokenizer.
+
+RESULT
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from labelhedge.collect.linking import EmbeddedLinker, Entry, Lexicon
+from labelhedge.collect.linking.matching import Matcher
+from labelhedge.collect.linking.wordnet import wordnet_entries
+from labelhedge.graph.wordnet import WordNet
+from linking_quality import read_texts
+
+LARGE = 200_000
+BATCH = 256
+
+
+def names_of(folder: Path, nouns: WordNet, seed: int) -> tuple[list[str], list[str]]:
+    """The small and the large vocabulary."""
+    counts: dict[str, int] = {}
+    for (lemma, _), count in nouns.counts.items():
+        counts[lemma] = counts.get(lemma, 0) + count
+    ranked = sorted(
+        (lemma for lemma in nouns.senses if len(lemma) > 2), key=lambda lemma: (-counts.get(lemma, 0), lemma)
+    )
+    small = [lemma.replace("_", " ") for lemma in ranked[:800]]
+    large = dict.fromkeys(lemma.replace("_", " ") for lemma in nouns.senses if len(lemma) > 2)
+    with gzip.open(folder / "dbpedia50.tsv.gz", "rt", encoding="utf-8") as file:
+        for line in file:
+            large |= dict.fromkeys(name.replace("_", " ") for name in line.split("\t")[:2])
+    draw = random.Random(seed)
+    while len(large) < LARGE:
+        large[f"{draw.choice(small)} {draw.choice(ranked).replace('_', ' ')}"] = None
+    return small, list(large)[:LARGE]
+
+
+def measure(run: Callable[[], int], texts: int, repeats: int) -> tuple[float, float, int]:
+    """Texts per second: the best and the median; and how many names were found."""
+    found = run()
+    speeds = []
+    for _ in range(repeats):
+        begin = time.process_time()
+        run()
+        speeds.append(texts / (time.process_time() - begin))
+    return max(speeds), statistics.median(speeds), found
+
+
+def flashtext(names: Sequence[str], texts: Sequence[str]) -> Callable[[], int]:
+    from flashtext2 import KeywordProcessor
+
+    processor = KeywordProcessor(case_sensitive=False)
+    for name in names:
+        processor.add_keyword(name, name)
+    return lambda: sum(len(processor.extract_keywords_with_span(text)) for text in texts)
+
+
+def phrase_matcher(names: Sequence[str], texts: Sequence[str]) -> Callable[[], int]:
+    import spacy
+    from spacy.matcher import PhraseMatcher
+
+    language = spacy.blank("en")
+    matcher = PhraseMatcher(language.vocab, attr="LOWER")
+    for begin in range(0, len(names), 1000):
+        matcher.add(str(begin), list(language.tokenizer.pipe(names[begin : begin + 1000])))
+    return lambda: sum(len(matcher(document)) for document in language.tokenizer.pipe(texts))
+
+
+def matching(names: Sequence[str], texts: Sequence[str]) -> Callable[[], int]:
+    entries = [Entry(f"urn:{number}", name) for number, name in enumerate(names)]
+    matcher = Matcher(Lexicon.build(entries, nameless=True).forms)
+    return lambda: sum(len(matcher.scan(texts[i : i + BATCH]).name) for i in range(0, len(texts), BATCH))
+
+
+def linking(names: Sequence[str], texts: Sequence[str]) -> Callable[[], int]:
+    """All of WordNet competes; what is given out are the entities of the names."""
+    entries, irregular = wordnet_entries()
+    known = {name.lower() for entry in entries for name in (entry.name, *(form.text for form in entry.forms or ()))}
+    more = [Entry(f"urn:{number}", name) for number, name in enumerate(names) if name.lower() not in known]
+    lexicon = Lexicon.build([*entries, *more], irregular, nameless=True)
+    if len(names) < LARGE:
+        wanted = {name.lower() for name in names}
+        lexicon = lexicon.restricted(uri for uri, name in zip(lexicon.uris, lexicon.names) if name.lower() in wanted)
+    linker = EmbeddedLinker(lexicon)
+    return lambda: sum(map(len, linker.link(texts)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--texts", type=int, default=7000)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--only", default="flashtext2,spacy,matching,linking")
+    arguments = parser.parse_args()
+    real = [text for _, text in read_texts(arguments.data / "yfcc100m_metadata.tsv").values()]
+    texts = (real * (arguments.texts // len(real) + 1))[: arguments.texts]
+    random.Random(0).shuffle(texts)
+    print(f"{len(texts)} texts, {statistics.mean(map(len, texts)):.1f} characters on average")
+    contestants = {"flashtext2": flashtext, "spacy": phrase_matcher, "matching": matching, "linking": linking}
+    for names in names_of(arguments.data, WordNet.open(), 0):
+        first = 0.0
+        for name in arguments.only.split(","):
+            begin = time.process_time()
+            run = contestants[name](names, texts)
+            built = time.process_time() - begin
+            best, median, found = measure(run, len(texts), arguments.repeats)
+            first = first or best
+            print(
+                f"{len(names):7} names  {name:10}  {best:9,.0f} texts/s (median {median:9,.0f}, {best / first:5.2f} times "
+                f"{arguments.only.split(',')[0]}), {found / len(texts):.2f} names a text, built in {built:.1f} s",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
