@@ -10,6 +10,7 @@ demo: $(READY)  ## train every method on the embedded corpus and draw runs/demo/
 	$(BIN)/labelhedge demo
 
 test: $(READY)  ## all tests, in parallel; one thread each, as two pools on the same cores hinder each other
+	@scripts/test-packages.sh
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -q
 
 lint: $(READY)  ## style, types, layers
@@ -25,5 +26,5 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "labelhedge needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frozen,ray,datasets,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[frozen,ray,datasets,review,verify,dev]'
 	@touch $@

@@ -17,7 +17,7 @@ import csv
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from labelhedge.collect.yfcc import parse
+from labelhedge.collect.photos.yfcc import parse
 
 from labelhedge.collect.linking import EmbeddedLinker
 from labelhedge.collect.linking.wordnet import wordnet_lexicon

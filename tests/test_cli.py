@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 import labelhedge as lh
-from labelhedge.cli import GROUPS, app, importing, runs
+from labelhedge.cli import GROUPS, app, importing, review, runs, verify
 
-ALL = (runs.app, importing.app, *GROUPS.values())
+ALL = (runs.app, review.app, importing.app, verify.studio, *GROUPS.values())
 COMMANDS = [command for group in ALL for command in group.registered_commands]
 HEAVY = ("torch", "pyarrow", "scipy", "accelerate", "onnxruntime", "pydantic")
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import labelhedge as lh
-from labelhedge.graph import Triple
+from labelhedge.graph import LabelGraph, Triple
+from labelhedge.graph.columns import read_columns
 
 CASES = settings(deadline=None, max_examples=50, derandomize=True)
 
@@ -129,6 +130,53 @@ def test_a_name_that_is_no_iri_is_refused_and_the_old_file_stays(tmp_path):
         lh.graph.write_triples(file, [Triple("urn:bird", "urn:owl", "urn:class"), Triple("Mammal", "urn:x", "urn:y")])
     assert lh.graph.read_triples(file) == old
     assert [path.name for path in tmp_path.iterdir()] == ["graph.nt"]
+
+
+LINES = [
+    "<urn:a> <urn:r> <urn:u> .",
+    "<urn:b> <urn:r> <urn:u> .",
+    "<urn:b> <urn:s> <urn:\\u0075> .",  # an escape: the same as urn:u
+    "<urn:c>  <urn:r>\t<urn:u> . # a remark",
+    '<urn:a> <urn:name> "two words"@en .',
+    '<urn:a> <urn:name> "one" .',
+    "<urn:a> <urn:r> _:b .",
+    "_:b <urn:r> <urn:u> .",
+    "# a comment",
+    "# of four words",
+    "",
+]
+
+
+@CASES
+@given(st.lists(st.sampled_from(LINES), max_size=6), st.booleans())
+def test_a_file_read_in_columns_is_the_same_graph(tmp_path_factory, lines, ends):
+    file = tmp_path_factory.mktemp("graph") / "graph.nt"
+    file.write_text("\n".join(lines) + ("\n" if ends else ""))
+    labels = ["urn:b", "urn:a", "urn:a", "urn:z"]
+    fast, slow = LabelGraph.from_file(file, labels), LabelGraph.from_triples(lh.graph.read_triples(file), labels)
+    assert fast.relations == slow.relations
+    assert fast.entities == slow.entities
+    for name in ("label", "relation", "entity"):
+        np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name))
+
+
+def test_plain_lines_and_literals_are_read_in_columns(tmp_path):
+    file = tmp_path / "graph.nt"
+    file.write_text("\n".join(LINES[:3] + LINES[4:6]) + "\n")
+    subject, relation, entity = read_columns(file)
+    assert (subject.names, relation.names[:2], entity.names) == (["urn:a", "urn:b"], ["urn:r", "urn:s"], ["urn:u"])
+    file.write_text("\n".join(LINES))
+    assert read_columns(file) is None
+
+
+def test_a_malformed_line_is_named_where_columns_are_read_too(tmp_path):
+    file = tmp_path / "broken.nt"
+    for line in ("<urn:dog> <urn:class> mammal .", "<urn:dog> <urn:class> <mam mal> .", "<urn:d> <urn:c> <mammal> ."):
+        file.write_text(f"<urn:cat> <urn:class> <urn:mammal> .\n{line}\n")
+        with pytest.raises(ValueError, match=r"broken\.nt, line 2: not N-Triples"):
+            LabelGraph.from_file(file, ["urn:cat"])
+    with pytest.raises(FileNotFoundError):
+        LabelGraph.from_file(tmp_path / "none.nt", [])
 
 
 # siblings

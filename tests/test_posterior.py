@@ -210,3 +210,22 @@ def test_words_tell_labels_and_rare_words_nothing():
     assert WordVectors.of(["1001", "2 a"]) is None
     assert WordVectors.of(["図鑑", "図", "x"]).matrix.shape == (3, 1)  # a language without spaces
     assert WordVectors.of(["only", "once"]) is None
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_calibration_is_where_a_search_without_gradients_ends(exclusive):
+    draw = np.random.default_rng(7)
+    views = draw.normal(0, 2, (2, 60, 4))
+    truth = np.eye(4, dtype=bool)[draw.integers(0, 4, 60)] if exclusive else draw.random((60, 4)) < 0.3
+
+    def cost(parameters):
+        z = parameters[0] * views[0] + parameters[1] * views[1] + parameters[2]
+        p = np.exp(z) / np.exp(z).sum(1, keepdims=True) if exclusive else sigmoid(z)
+        likely = np.log(p[truth]).sum() + (0 if exclusive else np.log(1 - p[~truth]).sum())
+        held = (parameters[0] - 0.5) ** 2 + (parameters[1] - 0.5) ** 2 + (parameters[2] ** 2 if exclusive else 0)
+        return held / 2 - likely
+
+    options = {"xatol": 1e-9, "fatol": 1e-9, "maxiter": 5000}
+    expected = minimize(cost, np.zeros(3), method="Nelder-Mead", options=options).x
+    slopes, offset = calibrate(views, truth, exclusive=exclusive)
+    assert [*slopes, offset] == pytest.approx(expected, abs=1e-4)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import re
+import time
 from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import CliRunner
 
-from labelhedge.corpus.splits import stratified_split
+import labelhedge as lh
+from corpus_help import encoded, picture, table_of
+from labelhedge.cli import app
+from labelhedge.corpus.resplitting import known_labels, resplit
+from labelhedge.corpus.splits import choose_background, make_splits, parse_fractions, stratified_split
+from labelhedge.errors import LabelhedgeError
 from labelhedge.training.randomness import derive_seed, sample_order
 
 CASES = settings(deadline=None, max_examples=50, derandomize=True)
@@ -153,6 +164,233 @@ def test_a_share_that_is_not_positive_is_refused(fractions):
 def test_a_negative_label_number_is_refused(labels):
     with pytest.raises(ValueError, match="-1"):
         stratified_split(labels, PAPER, seed=0, groups=ids(len(labels)))
+
+
+def slow_split(labels, fractions, seed, groups):
+    """The slow twin: for each label all groups are gone through, and every sum is made anew from all samples."""
+
+    def shuffle(name):
+        return hashlib.blake2b(name.encode(), key=str(seed).encode(), digest_size=8).digest()
+
+    members = {group: [row for row, name in enumerate(groups) if name == group] for group in groups}
+    strata = [set(found) or {"background"} for found in labels]
+    order = sorted(members, key=lambda group: (-len(members[group]), shuffle(group)))
+    shares = {name: share / sum(fractions.values()) for name, share in fractions.items()}
+    assigned = {}
+
+    def count(stratum, rows):
+        return sum(stratum is None or stratum in strata[row] for row in rows)
+
+    def lacking(split, stratum):
+        lack = shares[split] * count(stratum, range(len(labels)))
+        for group, name in assigned.items():  # in the order of assignment, so that roundings agree
+            if name == split:
+                lack -= count(stratum, members[group])
+        return lack
+
+    while len(assigned) < len(members):
+        rest = [row for group in members if group not in assigned for row in members[group]]
+        counts = Counter(stratum for row in rest for stratum in strata[row])
+        rarest = min(counts, key=lambda stratum: (counts[stratum], stratum == "background", stratum))
+        for group in order:
+            if group not in assigned and count(rarest, members[group]):
+                assigned[group] = max(
+                    shares, key=lambda name: (lacking(name, rarest), lacking(name, None), shuffle(group + name))
+                )
+    return [assigned[group] for group in groups]
+
+
+@CASES
+@given(grouped_samples(), st.sampled_from([PAPER, {"a": 1, "b": 1}]), seeds)
+def test_the_split_is_that_of_the_slow_twin(case, fractions, seed):
+    labels, groups = case
+    assert stratified_split(labels, fractions, seed=seed, groups=groups) == slow_split(labels, fractions, seed, groups)
+
+
+def test_the_embedded_corpus_is_split_as_it_was():
+    corpus = lh.Corpus.open("clipart")
+    known = known_labels(corpus)
+    labels = [known.indices[start:stop].tolist() for start, stop in zip(known.indptr, known.indptr[1:], strict=False)]
+    groups = corpus.samples.extra["group"].to_pylist()
+    splits = make_splits(
+        corpus.samples.ids, labels, seed=2017, groups=groups, checked=corpus.samples.checked, clean_share=0.2
+    )
+    assert splits.split == corpus.samples.split.tolist()
+    assert splits.trusted.tolist() == corpus.samples.trusted.tolist()
+
+
+def test_a_hundred_thousand_samples_are_split_in_seconds():
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 300, (2, 100_000)).tolist()
+    labels = [[], *([one] if one % 3 else sorted({one, other}) for one, other in zip(first, second, strict=True))][:-1]
+    started = time.process_time()
+    split = stratified_split(labels, PAPER, seed=0, groups=ids(100_000))
+    assert time.process_time() - started < 30  # about 2 s
+    assert Counter(split)["dev"] == pytest.approx(10_000, rel=0.01)
+
+
+# trusted samples, background
+
+
+def some_checked(labels, share, seed=0):
+    return np.random.default_rng(seed).random(len(labels)) < share
+
+
+@CASES
+@given(grouped_samples(), seeds, st.randoms(use_true_random=False), st.sampled_from([None, 0.0, 0.1]))
+def test_splits_and_trust_do_not_depend_on_the_order(case, seed, random, share):
+    labels, groups = case
+    names = [f"s{row}" for row in range(len(labels))]
+    checked = some_checked(labels, 0.7, seed)
+    order = list(range(len(labels)))
+    random.shuffle(order)
+
+    def split(rows):
+        try:
+            made = make_splits(
+                [names[i] for i in rows],
+                [labels[i] for i in rows],
+                seed=seed,
+                groups=[groups[i] for i in rows],
+                checked=[checked[i] for i in rows],
+                clean_share=share,
+            )
+        except LabelhedgeError as error:
+            return str(error)
+        trusted = made.trusted.tolist()
+        return {names[i]: found for i, found in zip(rows, zip(made.split, trusted, strict=True), strict=True)}
+
+    first = split(range(len(labels)))
+    assert split(order) == first
+    if isinstance(first, dict):
+        for name, known in zip(names, checked, strict=True):
+            assert not first[name][1] or (known and first[name][0] == "train")
+
+
+def test_the_few_checked_samples_are_shared_out_too():
+    labels = samples(2000)
+    checked = some_checked(labels, 0.05)
+    made = make_splits(ids(2000), labels, seed=0, checked=checked)
+    for subset in (checked, ~checked):
+        count = Counter(name for name, member in zip(made.split, subset, strict=True) if member)
+        for name, share in PAPER.items():
+            assert count[name] / subset.sum() == pytest.approx(share / 10, abs=0.04)
+    assert made.trusted.tolist() == [
+        bool(known and name == "train") for known, name in zip(checked, made.split, strict=True)
+    ]
+
+
+def test_a_clean_share_is_of_all_training_samples():
+    labels = samples(1000)
+    checked = some_checked(labels, 0.5)
+    made = make_splits(ids(1000), labels, seed=0, checked=checked, clean_share=0.1)
+    assert made.trusted.sum() == pytest.approx(60, abs=2)
+    assert made.trusted[checked].sum() == made.trusted.sum()
+    with pytest.raises(LabelhedgeError, match=r"asks for .* but only .* are checked"):
+        make_splits(ids(1000), labels, seed=0, checked=checked, clean_share=0.9)
+    with pytest.raises(LabelhedgeError, match="between 0 and 1"):
+        make_splits(ids(1000), labels, seed=0, clean_share=1.1)
+
+
+@CASES
+@given(st.sets(st.text("abcdé", max_size=4), max_size=30), st.integers(0, 20), seeds, st.randoms(use_true_random=False))
+def test_background_is_chosen_by_id_and_seed_alone(names, count, seed, random):
+    shuffled = sorted(names)
+    random.shuffle(shuffled)
+    chosen = choose_background(shuffled, count, seed=seed)
+    assert chosen == choose_background(sorted(names), count, seed=seed)
+    assert len(set(chosen)) == len(chosen) == min(count, len(names))
+    assert choose_background(names, count // 2, seed=seed) == chosen[: count // 2]
+
+
+def test_background_is_drawn_evenly():
+    found = Counter(name for seed in range(600) for name in choose_background("abcdef", 2, seed=seed))
+    assert all(150 < times < 250 for times in found.values())  # 200 each
+
+
+@pytest.mark.parametrize("text", ["6:3", "6:3:1:1", "6:3:0", "a:b:c", "", "6:3:nan", "6:-3:1", "6:3:inf"])
+def test_fractions_that_are_none_are_refused(text):
+    with pytest.raises(LabelhedgeError, match="three numbers above 0"):
+        parse_fractions(text)
+
+
+# corpus split
+
+
+def test_a_corpus_is_split_anew(make_corpus, tmp_path):
+    folder = make_corpus(tmp_path / "old", size=60, parts=3)
+    made = resplit(lh.Corpus.open(folder), tmp_path / "new", seed=1, near=False)
+    old, new = table_of(folder), table_of(tmp_path / "new")
+    for column in set(old.column_names) - {"split", "trusted"}:
+        assert new[column].to_pylist() == old[column].to_pylist()
+    assert new.column_names == old.column_names
+    assert made.corpus.graph_path.read_text() == (folder / "graph.nt").read_text()
+    sizes = Counter(new["split"].to_pylist())
+    assert [sizes[name] for name in ("train", "test", "dev")] == pytest.approx([36, 18, 6], abs=2)
+    assert sum(new["trusted"].to_pylist()) == pytest.approx(0.2 * 36, abs=3)
+    assert "labelhedge corpus split small TARGET --fractions 6:3:1 --seed 1" in made.corpus.info.description
+    rows = {name: cells for name, *cells in made.rows()}
+    assert rows["all"][:3] == [str(sizes[name]) for name in ("train", "dev", "test")]
+    assert list(rows) == ["cat", "dog", "owl", "background", "all"]
+    assert made.sentence() == "60 samples in 60 groups; 0 samples are not alone in theirs"
+
+
+def test_near_duplicates_and_a_column_keep_samples_on_one_side(make_corpus, tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [picture(seed, (32, 24)) for seed in range(10)]
+    copies = [encoded(Image.open(io.BytesIO(data)), "JPEG", quality=90) for data in pictures]
+    data = [*pictures, *copies, *(picture(seed, (32, 24)) for seed in range(100, 120))]
+    owners = [*map(str, range(20)), *("xy"[i % 2] for i in range(18)), None, None]
+    order = rng.permutation(40).tolist()
+    columns = {
+        "image": [{"bytes": data[i], "path": None} for i in order],
+        "owner": [owners[i] for i in order],
+    }
+    corpus = lh.Corpus.open(make_corpus(tmp_path / "old", size=40, columns=columns))
+    made = resplit(corpus, tmp_path / "new", group_column="owner", workers=2)
+    split = dict(zip(order, made.corpus.samples.split.tolist(), strict=True))
+    assert all(split[i] == split[10 + i] for i in range(10))
+    assert len({split[i] for i in range(20, 38, 2)}) == len({split[i] for i in range(21, 38, 2)}) == 1
+    assert (made.groups, made.grouped) == (14, 38)
+    again = resplit(corpus, tmp_path / "again", group_column="owner", workers=1)
+    assert again.corpus.hash == made.corpus.hash
+
+
+def test_identical_images_stay_together_even_without_near_duplicates(make_corpus, tmp_path):
+    same = [{"bytes": picture(i // 4), "path": None} for i in range(40)]
+    folder = make_corpus(tmp_path / "old", size=40, columns={"image": same, "split": ["train"] * 40})
+    made = resplit(lh.Corpus.open(folder), tmp_path / "new", near=False)
+    assert made.groups == 10
+    assert len(set(made.corpus.samples.split)) == 3
+
+
+def test_only_checked_samples_become_trusted(make_corpus, tmp_path):
+    verified = [None if i % 3 else [i % 2] for i in range(60)]
+    columns = {"verified": verified, "trusted": [False] * 60}
+    folder = make_corpus(tmp_path / "old", size=60, columns=columns)
+    corpus = lh.Corpus.open(folder)
+    samples = resplit(corpus, tmp_path / "new", near=False).corpus.samples
+    assert samples.trusted.tolist() == (samples.checked & (samples.split == "train")).tolist()
+    assert {*samples.split[samples.checked]} == {"train", "dev", "test"}
+    with pytest.raises(LabelhedgeError, match="take a smaller share"):
+        resplit(corpus, tmp_path / "other", near=False, clean_share=0.9)
+
+
+def test_what_cannot_be_split_is_refused(make_corpus, tmp_path):
+    corpus = lh.Corpus.open(make_corpus(tmp_path / "old"))
+    with pytest.raises(LabelhedgeError, match="exists already"):
+        resplit(corpus, tmp_path / "old")
+    with pytest.raises(LabelhedgeError, match=r"no column 'series'.*title"):
+        resplit(corpus, tmp_path / "new", group_column="series")
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_command_prints_samples_by_split_and_label(make_corpus, tmp_path):
+    folder = make_corpus(tmp_path / "old", size=40)
+    result = CliRunner().invoke(app, ["corpus", "split", str(folder), str(tmp_path / "new"), "--fractions", "8:1:1"])
+    assert result.exit_code == 0, result.output
+    assert re.search(r"all +32 +4 +4 ", result.output)
+    assert "40 samples in" in result.output
 
 
 # randomness

@@ -3,11 +3,13 @@
     apt-get install openclipart-png openclipart-svg wordnet-base
     python scripts/clipart/build.py            # writes src/labelhedge/data/clipart, about two minutes
 
-What the paper did with photos and Wikipedia is done here with drawings and WordNet:
+What the paper did with photos and Wikipedia is done here with drawings and WordNet, by the steps of `labelhedge
+collect` and `labelhedge corpus import photos`. What is of drawings only stands here: which they are, their metadata,
+thumbnails, and series by one creator.
 
-- `observed`: title, file name and informative keywords of the uploader, linked to WordNet nouns by longest match of
-  up to four words, the three most frequent senses of each, then through hypernyms to the 34 labels. No
-  disambiguation: a tiger is a mammal and also "a fierce or audacious person".
+- `observed`: title, file name and informative keywords of the uploader, linked by `SenseLinker` to the three most
+  frequent senses of every noun, then through hypernyms to the 34 labels. Nothing chooses among senses: a tiger is a
+  mammal and also "a fierce or audacious person".
 - `verified`: judged by eye on contact sheets (`labels.csv`).
 - left out: whatever does not state a public-domain licence in its own metadata, and what `excluded.csv` lists.
 - splits 6:3:1 by label, near-duplicates and series on one side; a fifth of the training samples is trusted.
@@ -19,21 +21,27 @@ import argparse
 import csv
 import io
 import json
+import tempfile
 import xml.etree.ElementTree as ET
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
 from rich.console import Console
 from rich.progress import track
 from text import FUNCTION_WORDS, file_words, informative_keywords, readable, series_key, title_words, words
 
-from labelhedge.corpus import Corpus, CorpusInfo, Label, stratified_split, write_corpus
-from labelhedge.graph.wordnet import WordNet
+from labelhedge.collect import link_photos
+from labelhedge.collect.assemble import assemble_corpus
+from labelhedge.collect.assembly.labels import CorpusLabels, wordnet_above
+from labelhedge.collect.linking.senses import SenseLinker
+from labelhedge.corpus import Corpus, Label, write_corpus
+from labelhedge.graph.wordnet import WordNet, uri
 
 HERE = Path(__file__).parent
 TARGET = HERE.parents[1] / "src" / "labelhedge" / "data" / "clipart"
@@ -42,12 +50,12 @@ PUBLIC_DOMAIN = {
     "http://web.resource.org/cc/PublicDomain",
     "http://creativecommons.org/licenses/publicdomain/",
 }
-LONGEST_MATCH = 4  # words
 SENSES = 3
 THUMBNAIL = 128  # pixels
 SIMILAR = 0.97  # correlation of two drawings with a common label, above which they count as near-duplicates
 SIMILAR_BY_ONE_CREATOR = 0.85  # found by eye: below it, pairs are coincidences of outline
 SEED = 2017
+COLUMNS = "id split image observed verified trusted title file_name creator keywords evidence group source".split()
 Image.MAX_IMAGE_PIXELS = None  # the archive's own files; some are 169 megapixels
 
 
@@ -61,7 +69,6 @@ class Drawing:
     creator: str
     keywords: list[str]
     licences: set[str]
-    evidence: list[dict[str, object]] = field(default_factory=list)
 
     @property
     def stem(self) -> str:
@@ -90,31 +97,6 @@ def read_metadata(svg: Path, row: dict[str, str]) -> Drawing:
         keywords=found["subject"],
         licences=licences,
     )
-
-
-def link(texts: list[list[str]], nouns: WordNet, labels_of: dict[str, list[int]]) -> list[dict[str, object]]:
-    """Entities of several word lists, as evidence: label number, the words, and the sense that led to it."""
-    evidence: dict[tuple[int, str], dict[str, object]] = {}
-    for found in texts:
-        start = 0
-        while start < len(found):
-            for length in range(min(LONGEST_MATCH, len(found) - start), 0, -1):
-                form = "_".join(found[start : start + length])
-                lemma = nouns.lemma(form) if length > 1 or (len(form) > 1 and form not in FUNCTION_WORDS) else None
-                if lemma:
-                    for number, synset in enumerate(nouns.senses[lemma][:SENSES], 1):
-                        for ancestor in nouns.ancestors(synset):
-                            for label in labels_of.get(ancestor, ()):
-                                entry = {
-                                    "label": label,
-                                    "text": form.replace("_", " "),
-                                    "source": f"{lemma}.{number}",
-                                }
-                                evidence.setdefault((label, lemma), entry)
-                    start += length - 1
-                    break
-            start += 1
-    return sorted(evidence.values(), key=lambda entry: (entry["label"], entry["text"]))
 
 
 def thumbnail(path: Path) -> tuple[bytes, np.ndarray]:
@@ -168,14 +150,73 @@ def group(drawings: list[Drawing], looks: np.ndarray) -> list[str]:
 
 def build(archive: Path, wordnet: Path, target: Path) -> None:
     console = Console()
-    vocabulary = json.loads((HERE / "vocabulary.json").read_text())["labels"]
-    names = list(vocabulary)
-    nouns = WordNet.open(wordnet)
-    labels_of: dict[str, list[int]] = {}
-    for number, name in enumerate(names):
-        for sense in vocabulary[name]["synsets"]:
-            labels_of.setdefault(nouns.synset(sense), []).append(number)
+    drawings = choose(archive, console)
+    with ProcessPoolExecutor() as pool:
+        paths = [archive / "png" / drawing.png for drawing in drawings]
+        pictures = list(track(pool.map(thumbnail, paths, chunksize=16), "drawing thumbnails", total=len(paths)))
+    groups = group(drawings, np.stack([look for _, look in pictures]))
+    stems = Counter(drawing.stem for drawing in first_of_each(drawings, pictures))
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        photos, checks, series = [], {}, {}
+        vocabulary = json.loads((HERE / "vocabulary.json").read_text())["labels"]
+        labels = corpus_labels(vocabulary, WordNet.open(wordnet))
+        numbers = {label.name: number for number, label in enumerate(labels.labels)}
+        seen: set[bytes] = set()
+        for drawing, (data, _), name in zip(drawings, pictures, groups, strict=True):
+            if data in seen:  # byte for byte the same as an earlier one: it adds nothing
+                continue
+            seen.add(data)
+            id_ = drawing.stem if stems[drawing.stem] == 1 else f"{drawing.stem}-{Path(drawing.png).parent.name}"
+            (work / f"{id_}.webp").write_bytes(data)
+            photos.append(photo(drawing, id_, work))
+            checks[id_] = tuple(sorted(numbers[label] for label in drawing.verified))
+            series[id_] = name
+        console.print(f"{len(drawings) - len(photos)} identical thumbnails dropped, {len(set(groups))} groups")
+        pq.write_table(pa.Table.from_pylist(photos), work / "photos.parquet")
+        linker = SenseLinker(WordNet.open(wordnet), SENSES, FUNCTION_WORDS)
+        columns = {"title": "linked_title", "tags": "linked_tags"}
+        linked = link_photos([work / "photos.parquet"], work / "linked", linker=linker, columns=columns, workers=1)
+        console.print(linked.line("drawings"))
+        (work / "graph.nt").write_text(
+            "".join(
+                f"<{label.uri}> <{URN}parent> <{URN}group:{vocabulary[label.name]['parent']}> .\n"
+                for label in labels.labels
+            )
+        )
+        made = assemble_corpus(
+            work / "linked",
+            work / target.name,
+            labels,
+            checks=checks,
+            background=0,  # all that are left are checked
+            seed=SEED,
+            clean_share=0.2,
+            min_images=1,
+            near_duplicates=False,
+            groups=series,
+            graph=work / "graph.nt",
+            name="clipart",
+            licence="Public domain; each drawing is by the creator named in its row",
+            description=(
+                "Drawings of the Open Clip Art Library 0.18. Noisy labels come from the uploaders' titles, file names "
+                "and keywords through WordNet 3.0, true labels from the archive's folders, corrected by eye."
+            ),
+        )
+        console.print(made)
+        # Methods and people read the uploaders' own words, not those that were left for the linker.
+        samples = pq.read_table(made.corpus.folder / "samples")
+        samples = samples.set_column(samples.column_names.index("title"), "title", samples["input_title"])
+        info = made.corpus.info.model_copy(update={"text": ("title", "file_name", "creator", "keywords")})
+        graph = (work / "graph.nt").read_text()
+        write_corpus(target, info, samples.select(COLUMNS), graph=graph, overwrite=True)
+    console.print(Corpus.open(target).describe())
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    console.print(f"{target.name}: {size / 1e6:.1f} MB")
 
+
+def choose(archive: Path, console: Console) -> list[Drawing]:
+    """The drawings that were judged, are not excluded, and state that they are in the public domain."""
     excluded = {row["png"] for row in csv.DictReader((HERE / "excluded.csv").open())}
     rows = list(csv.DictReader((HERE / "labels.csv").open()))
     unknown = excluded - {row["png"] for row in rows}
@@ -188,8 +229,6 @@ def build(archive: Path, wordnet: Path, target: Path) -> None:
     ]
     free = [drawing for drawing in drawings if drawing.licences and drawing.licences <= PUBLIC_DOMAIN]
     console.print(f"{len(rows)} judged, {len(excluded)} excluded, {len(drawings) - len(free)} not stated public domain")
-    drawings = sorted(free, key=lambda drawing: drawing.png)
-
     folders = frozenset(
         form
         for path in (archive / "png").rglob("*")
@@ -197,75 +236,42 @@ def build(archive: Path, wordnet: Path, target: Path) -> None:
         for word in [*words(path.name), "".join(words(path.name))]
         for form in (word, word.removesuffix("s"), word + "s", word.removesuffix("es"))
     )
-    for drawing in drawings:
-        kept = informative_keywords(drawing.keywords, drawing.creator, folders)
-        texts = [title_words(drawing.title), file_words(drawing.stem, drawing.creator)]
-        drawing.evidence = link(texts + [words(keyword) for keyword in kept], nouns, labels_of)
-        drawing.keywords = kept
+    for drawing in free:
+        drawing.keywords = informative_keywords(drawing.keywords, drawing.creator, folders)
+    return sorted(free, key=lambda drawing: drawing.png)
 
-    with ProcessPoolExecutor() as pool:
-        paths = [archive / "png" / drawing.png for drawing in drawings]
-        pictures = list(track(pool.map(thumbnail, paths, chunksize=16), "drawing thumbnails", total=len(paths)))
-    groups = group(drawings, np.stack([look for _, look in pictures]))
-    # A picture that is byte for byte the same as an earlier one adds nothing.
-    seen: set[bytes] = set()
-    keep = [i for i, (data, _) in enumerate(pictures) if not (data in seen or seen.add(data))]
-    console.print(f"{len(drawings) - len(keep)} identical thumbnails dropped, {len(set(groups))} groups")
-    drawings, groups = [drawings[i] for i in keep], [groups[i] for i in keep]
-    images = [pictures[i][0] for i in keep]
 
-    verified = [sorted(names.index(name) for name in drawing.verified) for drawing in drawings]
-    observed = [sorted({int(entry["label"]) for entry in drawing.evidence}) for drawing in drawings]
-    stems = Counter(drawing.stem for drawing in drawings)
-    ids = [d.stem if stems[d.stem] == 1 else f"{d.stem}-{Path(d.png).parent.name}" for d in drawings]
-    split = stratified_split(verified, {"train": 6, "test": 3, "dev": 1}, seed=SEED, groups=groups)
-    train = [i for i, name in enumerate(split) if name == "train"]
-    clean = stratified_split(
-        [verified[i] for i in train], {"clean": 2, "noisy": 8}, seed=SEED, groups=[ids[i] for i in train]
-    )
-    trusted = np.zeros(len(drawings), bool)
-    trusted[[i for i, name in zip(train, clean, strict=True) if name == "clean"]] = True
+def first_of_each(drawings: list[Drawing], pictures: list[tuple[bytes, np.ndarray]]) -> list[Drawing]:
+    """The drawings without those whose thumbnail is byte for byte that of an earlier one."""
+    first = {data: number for number, (data, _) in reversed(list(enumerate(pictures)))}
+    return [drawings[number] for number in sorted(first.values())]
 
-    table = pa.table(
-        {
-            "id": ids,
-            "split": split,
-            "image": pa.array(
-                [{"bytes": data, "path": None} for data in images],
-                pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
-            ),
-            "observed": pa.array(observed, pa.list_(pa.int32())),
-            "verified": pa.array(verified, pa.list_(pa.int32())),
-            "trusted": trusted,
-            "title": [drawing.title for drawing in drawings],
-            "file_name": [drawing.stem for drawing in drawings],
-            "creator": [drawing.creator for drawing in drawings],
-            "keywords": [drawing.keywords for drawing in drawings],
-            "evidence": pa.array(
-                [drawing.evidence for drawing in drawings],
-                pa.list_(pa.struct([("label", pa.int32()), ("text", pa.string()), ("source", pa.string())])),
-            ),
-            "group": groups,
-            "source": [drawing.png for drawing in drawings],
-        }
-    )
-    info = CorpusInfo(
-        name="clipart",
-        licence="Public domain; each drawing is by the creator named in its row",
-        description=(
-            "Drawings of the Open Clip Art Library 0.18. Noisy labels come from the uploaders' titles, file names and "
-            "keywords through WordNet 3.0, true labels from the archive's folders, corrected by eye."
-        ),
-        text=("title", "file_name", "creator", "keywords"),
-        labels=tuple(Label(id=name.replace(" ", "-"), name=name, uri=URN + name.replace(" ", "-")) for name in names),
-    )
-    graph = "".join(
-        f"<{label.uri}> <{URN}parent> <{URN}group:{vocabulary[label.name]['parent']}> .\n" for label in info.labels
-    )
-    write_corpus(target, info, table, graph=graph, overwrite=True)
-    console.print(Corpus.open(target).describe())
-    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-    console.print(f"{target.name}: {size / 1e6:.1f} MB")
+
+def photo(drawing: Drawing, id_: str, folder: Path) -> dict[str, object]:
+    """A drawing as a photo: its words as they are to be linked, and what the corpus keeps of it."""
+    return {
+        "id": id_,
+        "image": str(folder / f"{id_}.webp"),
+        "linked_title": " ".join(title_words(drawing.title)),
+        "linked_tags": [" ".join(file_words(drawing.stem, drawing.creator)), *drawing.keywords],
+        "title": drawing.title,
+        "file_name": drawing.stem,
+        "creator": drawing.creator,
+        "keywords": drawing.keywords,
+        "source": drawing.png,
+    }
+
+
+def corpus_labels(vocabulary: dict[str, dict[str, list[str]]], nouns: WordNet) -> CorpusLabels:
+    """The labels, and the senses that stand for them with all below."""
+    names = list(vocabulary)
+    labels = [Label(id=name.replace(" ", "-"), name=name, uri=URN + name.replace(" ", "-")) for name in names]
+    entities: dict[str, tuple[int, ...]] = {}
+    for number, name in enumerate(names):
+        for sense in vocabulary[name]["synsets"]:
+            synset = uri(nouns.synset(sense))
+            entities[synset] = (*entities.get(synset, ()), number)
+    return CorpusLabels(tuple(labels), entities, wordnet_above(nouns))
 
 
 if __name__ == "__main__":

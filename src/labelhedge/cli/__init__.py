@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import typer
 
-from labelhedge.cli import collect, corpus, graph, importing, runs
+from labelhedge.cli import collect, corpus, graph, importing, review, runs, verify
+from labelhedge.cli import collect_download as collect_download  # adds `download` to the group `collect`
+from labelhedge.cli import crosslink as crosslink  # adds `crosslink` to the group `verify`
+from labelhedge.cli import importing_photos as importing_photos  # adds `photos` to the group `import`
 from labelhedge.cli.common import fail
 
 app = typer.Typer(
@@ -17,9 +20,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with: labelhedge demo",
 )
-GROUPS = {"collect": collect.app, "corpus": corpus.app, "graph": graph.app}
+GROUPS = {"collect": collect.app, "corpus": corpus.app, "graph": graph.app, "verify": verify.app}
 
 app.add_typer(runs.app)
+app.add_typer(review.app)
 corpus.app.add_typer(importing.app, name="import")
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)

@@ -20,6 +20,31 @@ def given(**settings: Any) -> dict[str, Any] | None:
     return {name: value for name, value in settings.items() if value is not None} or None
 
 
+def named(texts: list[str] | None, option: str) -> dict[str, str]:
+    """The pairs of an option whose values are written NAME=VALUE."""
+    pairs = {}
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise typer.BadParameter(f"{option} {text!r}: write it as NAME=VALUE")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def typed(settings: dict[str, str]) -> dict[str, str | int | float]:
+    """Settings with their numbers as such."""
+
+    def value(text: str) -> str | int | float:
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        return text
+
+    return {name: value(text) for name, text in settings.items()}
+
+
 def interactive() -> bool:
     """Whether somebody looks on, so that progress bars are of use."""
     return sys.stderr.isatty() or sys.stdout.isatty()

@@ -1,4 +1,4 @@
-"""`labelhedge corpus`: look at a corpus, check it, or make its labels noisy on purpose."""
+"""`labelhedge corpus`: look at a corpus, check it, split it anew, or make its labels noisy on purpose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from labelhedge.cli.common import CorpusArgument, group, interactive, show
 
-app = group("Look at a corpus, check it, or make its labels noisy on purpose.")
+app = group("Look at a corpus, check it, split it anew, or make its labels noisy on purpose.")
 
 
 @app.command("describe", epilog="Example: labelhedge corpus describe clipart")
@@ -30,6 +30,54 @@ def corpus_check(corpus: CorpusArgument) -> None:
     show(opened.check(progress=interactive()))
     if opened.graph_path:
         show(describe_siblings(siblings(read_triples(opened.graph_path), opened.labels)))
+
+
+@app.command(
+    "split",
+    epilog="""Example: labelhedge corpus split my-corpus other-split --seed 1
+
+labelhedge corpus split clipart by-series --group-column group --no-near-duplicates --clean-share 0.1""",
+)
+def corpus_split(
+    source: CorpusArgument,
+    target: Annotated[Path, typer.Argument(help="The folder to write.")],
+    fractions: Annotated[str, typer.Option(help="Shares of train, test and dev.")] = "6:3:1",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another split.")] = 0,
+    clean_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Trust this share of the training samples. Default: 0.2 where all samples are checked, otherwise all "
+            "that are."
+        ),
+    ] = None,
+    near_duplicates: Annotated[bool, typer.Option(help="Keep near-duplicate images on one side.")] = True,
+    group_column: Annotated[
+        str | None, typer.Option(help="Keep samples with one value in this column on one side.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The new corpus's name. Default: the old one's.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Threads that read images. Default: one a core.")] = 0,
+) -> None:
+    """Write a corpus with new splits, stratified by label, near-duplicate images on one side."""
+    import os
+
+    from labelhedge.corpus import Corpus
+    from labelhedge.corpus.resplitting import resplit
+    from labelhedge.corpus.splits import parse_fractions
+
+    show(
+        resplit(
+            Corpus.open(source, progress=interactive()),
+            target,
+            fractions=parse_fractions(fractions),
+            seed=seed,
+            clean_share=clean_share,
+            near=near_duplicates,
+            group_column=group_column,
+            name=name,
+            workers=workers or os.cpu_count() or 1,
+            progress=interactive(),
+        )
+    )
 
 
 @app.command(

@@ -2,6 +2,208 @@
 
 from __future__ import annotations
 
-from labelhedge.cli.common import group
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labelhedge.cli.common import group, interactive, show
+
+if TYPE_CHECKING:
+    from labelhedge.collect.importing import Imported
 
 app = group("Make a corpus of photos, class folders, or a dataset in another format.")
+
+Target = Annotated[Path, typer.Argument(help="The corpus folder to write.")]
+Lists = Annotated[Path, typer.Argument(help="A folder with vocab, clean, full, dev and test, as .txt or .txt.gz.")]
+Name = Annotated[str | None, typer.Option(help="The corpus's name. Default: that of its folder.")]
+Licence = Annotated[str, typer.Option(help="Under which terms the images may be used.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the corpus that is there.")]
+Exclusive = Annotated[bool, typer.Option("--exclusive", help="Every image has exactly one label.")]
+Multi = Annotated[bool, typer.Option("--multi", help="Equal images become one sample with the labels of all.")]
+Checked = Annotated[bool, typer.Option("--checked", "--verified", help="The labels of dev and test were checked.")]
+CheckedOnly = Annotated[bool, typer.Option("--checked", help="The labels of dev and test were checked.")]
+Split = Annotated[
+    str | None, typer.Option(help="Make the splits that are missing: shares train:test:dev, such as 6:3:1.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of these splits.")]
+Text = Annotated[list[str] | None, typer.Option(help="Words that methods may learn from. May be given several times.")]
+
+
+@app.command("yfcc-urls", epilog="Example: labelhedge corpus import yfcc-urls yfcc100m_entity/Sports urls.csv")
+def corpus_import_yfcc_urls(
+    folder: Lists, urls: Annotated[Path, typer.Argument(help="The CSV to write, for labelhedge collect download.")]
+) -> None:
+    """List the images of the paper's release that are to be downloaded."""
+    from labelhedge.collect.importing import list_urls, read_entity_lists
+
+    lists = read_entity_lists(folder)
+    show("\n".join(lists.report().lines()))
+    show(f"{list_urls(lists, urls):,} addresses in {urls}")
+
+
+@app.command(
+    "yfcc-entity",
+    epilog="Example: labelhedge corpus import yfcc-entity yfcc100m_entity/Sports corpora/sports --images images",
+)
+def corpus_import_yfcc_entity(
+    folder: Lists,
+    target: Target,
+    images: Annotated[Path | None, typer.Option(help="The folder that labelhedge collect download wrote.")] = None,
+    imagenet: Annotated[
+        Path | None, typer.Option(help="A folder with n02084071/n02084071_1.JPEG and so on, or with train/ of these.")
+    ] = None,
+    name: Name = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a corpus of the lists released with the paper."""
+    from labelhedge.collect.importing import Options, import_yfcc_entity, read_entity_lists
+
+    options = Options(name=name, overwrite=overwrite, progress=interactive())
+    _finish(import_yfcc_entity(read_entity_lists(folder), target, images=images, imagenet=imagenet, options=options))
+
+
+@app.command("folder", epilog="Example: labelhedge corpus import folder photos my-corpus --clean checked --split 6:3:1")
+def corpus_import_folder(
+    folder: Annotated[Path, typer.Argument(help="Class folders: cat/x.jpg, or train/cat/x.jpg beside dev and test.")],
+    target: Target,
+    clean: Annotated[Path | None, typer.Option(help="A second such folder, whose images were checked.")] = None,
+    background: Annotated[str, typer.Option(help="The class folder of images with none of the labels.")] = "background",
+    flat: Annotated[
+        bool, typer.Option("--flat", help="Folders at the top are classes, also one called train.")
+    ] = False,
+    checked: Checked = False,
+    multi: Multi = False,
+    exclusive: Exclusive = False,
+    split: Split = None,
+    seed: Seed = 0,
+    name: Name = None,
+    licence: Licence = "unknown",
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a corpus of class folders, whose names are noisy labels."""
+    from labelhedge.collect.importing import Options, import_class_folders
+
+    options = Options(
+        name=name,
+        licence=licence,
+        exclusive=exclusive,
+        multi=multi,
+        checked=checked,
+        split=split,
+        seed=seed,
+        overwrite=overwrite,
+        progress=interactive(),
+    )
+    _finish(
+        import_class_folders(folder, target, clean=clean, background=background, flat=flat, options=options),
+    )
+
+
+@app.command("hf", epilog="Example: labelhedge corpus import hf my-dataset my-corpus --image image --label label")
+def corpus_import_hf(
+    path: Annotated[Path, typer.Argument(help="A folder that save_to_disk wrote, or a folder of Parquet files.")],
+    target: Target,
+    image: Annotated[str, typer.Option(help="The column of images.")] = "image",
+    label: Annotated[str, typer.Option(help="The column of noisy labels: one, or a list.")] = "label",
+    verified: Annotated[str | None, typer.Option(help="The column of checked labels, null where unchecked.")] = None,
+    trusted: Annotated[str | None, typer.Option(help="The column that is true for the clean set.")] = None,
+    text: Text = None,
+    rename: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=SPLIT", help="A split of another name: extra=train.")
+    ] = None,
+    checked: CheckedOnly = False,
+    multi: Multi = False,
+    exclusive: Exclusive = False,
+    split: Split = None,
+    seed: Seed = 0,
+    name: Name = None,
+    licence: Licence = "unknown",
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a corpus of a local Hugging Face dataset with an image column."""
+    from labelhedge.collect.importing import Options, import_hf
+    from labelhedge.collect.importing.hf import parse_renames
+
+    options = Options(
+        name=name,
+        licence=licence,
+        exclusive=exclusive,
+        multi=multi,
+        checked=checked,
+        split=split,
+        seed=seed,
+        overwrite=overwrite,
+        progress=interactive(),
+    )
+    done = import_hf(
+        path,
+        target,
+        image=image,
+        label=label,
+        verified=verified,
+        trusted=trusted,
+        text=text or (),
+        rename=parse_renames(rename or ()),
+        options=options,
+    )
+    _finish(done)
+
+
+@app.command(
+    "webdataset",
+    epilog="Example: labelhedge corpus import webdataset 'shards-{000..009}.tar' my-corpus --names classes.txt",
+)
+def corpus_import_webdataset(
+    shards: Annotated[str, typer.Argument(help="Training shards: tar files, as {000..009} or * say.")],
+    target: Target,
+    dev: Annotated[str | None, typer.Option(metavar="SHARDS", help="Shards of the dev split.")] = None,
+    test: Annotated[str | None, typer.Option(metavar="SHARDS", help="Shards of the test split.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The key of noisy labels in the json. Default: the member cls, else txt.")
+    ] = None,
+    verified: Annotated[str | None, typer.Option(help="The key of checked labels in the json.")] = None,
+    trusted: Annotated[str | None, typer.Option(help="The key that is true for the clean set.")] = None,
+    text: Text = None,
+    names: Annotated[Path | None, typer.Option(help="The names of the labels, one a line, in their order.")] = None,
+    checked: CheckedOnly = False,
+    multi: Multi = False,
+    exclusive: Exclusive = False,
+    split: Split = None,
+    seed: Seed = 0,
+    name: Name = None,
+    licence: Licence = "unknown",
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a corpus of WebDataset shards."""
+    from labelhedge.collect.importing import Options, import_webdataset
+
+    options = Options(
+        name=name,
+        licence=licence,
+        exclusive=exclusive,
+        multi=multi,
+        checked=checked,
+        split=split,
+        seed=seed,
+        overwrite=overwrite,
+        progress=interactive(),
+    )
+    done = import_webdataset(
+        shards,
+        target,
+        dev=dev,
+        test=test,
+        label=label,
+        verified=verified,
+        trusted=trusted,
+        text=text or (),
+        names=names,
+        options=options,
+    )
+    _finish(done)
+
+
+def _finish(done: Imported) -> None:
+    show(done.corpus.describe())
+    show("\n".join(f"- {remark}" for remark in done.remarks))

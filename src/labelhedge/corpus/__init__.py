@@ -9,8 +9,9 @@ write_corpus("my-corpus", info, table, triples)
 from labelhedge.corpus.corpus import Corpus
 from labelhedge.corpus.describe import Description
 from labelhedge.corpus.errors import CorpusError
+from labelhedge.corpus.resplitting import Resplit, resplit
 from labelhedge.corpus.schema import CorpusInfo, Label
-from labelhedge.corpus.splits import stratified_split
+from labelhedge.corpus.splits import Splits, choose_background, make_splits, stratified_split
 from labelhedge.corpus.views import EvaluationView, TrainingView
 from labelhedge.corpus.writing import write_corpus
 
@@ -21,7 +22,12 @@ __all__ = [
     "Description",
     "EvaluationView",
     "Label",
+    "Resplit",
+    "Splits",
     "TrainingView",
+    "choose_background",
+    "make_splits",
+    "resplit",
     "stratified_split",
     "write_corpus",
 ]

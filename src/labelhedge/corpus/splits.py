@@ -1,14 +1,189 @@
-"""Splits 6:3:1, stratified by label, with the samples of a group kept together."""
+"""Splits 6:3:1, stratified by label, with the samples of a group kept together; the clean set; background images.
+
+    splits = make_splits(ids, labels, seed=0, groups=near_duplicates(images), checked=checked)
+
+Equal seeds give equal splits, whatever the order of the samples: all chance comes from hashes of ids and group names.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from labelhedge.errors import LabelhedgeError
+
+FRACTIONS: Mapping[str, float] = {"train": 6, "test": 3, "dev": 1}
+"""The shares of the paper."""
+
+
+class Splits(NamedTuple):
+    """What :func:`make_splits` decides.
+
+    Attributes
+    ----------
+    split : list of N str
+        ``train``, ``dev`` or ``test``.
+    trusted : (N,) bool
+        The clean set D_c, among the checked training samples.
+    """
+
+    split: list[str]
+    trusted: npt.NDArray[np.bool_]
+
+
+def make_splits(
+    ids: Sequence[str],
+    labels: Sequence[Sequence[int]],
+    *,
+    seed: int,
+    groups: Sequence[str] | None = None,
+    fractions: Mapping[str, float] = FRACTIONS,
+    checked: Sequence[bool] | npt.NDArray[np.bool_] | None = None,
+    clean_share: float | None = None,
+) -> Splits:
+    """Split samples into train, test and dev, and choose the trusted ones.
+
+    Where only some are checked, these are shared out too, label by label: dev and test measure on no others.
+
+    Parameters
+    ----------
+    ids : N strings
+        Unique.
+    labels : N lists of label numbers
+        What is known of each sample: verified labels where it is checked, observed labels elsewhere. An empty list
+        is background, stratified like a label.
+    seed : int
+    groups : N strings, optional
+        Samples with the same group end in one split. Default: each sample is a group.
+    fractions : mapping of ``train``, ``test`` and ``dev`` to shares
+    checked : N bools, optional
+        Who has verified labels; only these can be trusted. Default: none.
+    clean_share : float in [0, 1], optional
+        Trust this share of the training samples, stratified by label. Default: every checked one.
+
+    Returns
+    -------
+    Splits
+
+    Raises
+    ------
+    LabelhedgeError
+        When the clean share is more than the checked training samples can give.
+    ValueError
+        When lengths differ, a share is not positive, a label is negative.
+
+    Examples
+    --------
+    >>> splits = make_splits(list("abcdefghij"), [[0]] * 10, seed=0, checked=[True] * 10, clean_share=0.5)
+    >>> [splits.split.count(name) for name in ("train", "test", "dev")], splits.trusted.sum()
+    ([6, 3, 1], np.int64(3))
+    """
+    known = np.zeros(len(ids), bool) if checked is None else np.asarray(checked, bool)
+    strata = labels if known.all() else _with_checked(labels, known)
+    split = stratified_split(strata, fractions, seed=seed, groups=ids if groups is None else groups)
+    in_train = np.array([name == "train" for name in split], bool)
+    able = np.flatnonzero(in_train & known)
+    if clean_share is None:
+        chosen = able
+    else:
+        wanted = _share_of_checked(clean_share, int(in_train.sum()), len(able))
+        rows = able.tolist()
+        chosen = able[_draw([labels[row] for row in rows], [ids[row] for row in rows], wanted, seed)]
+    trusted = np.zeros(len(ids), bool)
+    trusted[chosen] = True
+    return Splits(split, trusted)
+
+
+def choose_background(ids: Iterable[str], count: int, *, seed: int) -> list[str]:
+    """Choose background images among photos that have none of the labels.
+
+    Parameters
+    ----------
+    ids : iterable of str
+        The photos that may serve, streamed: only the chosen ones are held.
+    count : int >= 0
+        How many are wanted; all, where there are fewer.
+    seed : int
+
+    Returns
+    -------
+    list of str
+        In an order of their own, which depends on seed and ids alone: the first n are what a smaller count gives.
+
+    Examples
+    --------
+    >>> choose_background(["a", "b", "c", "d"], 2, seed=0) == choose_background(["d", "c", "b", "a"], 2, seed=0)
+    True
+    """
+    return heapq.nsmallest(count, ids, key=lambda name: (background_order(name, seed), name))
+
+
+def background_order(name: str, seed: int) -> int:
+    """A photo's place among all that may serve as background: a 64-bit number, the smallest is chosen first."""
+    return int.from_bytes(_shuffle(seed, f"background {name}"), "big")
+
+
+def parse_fractions(text: str) -> dict[str, float]:
+    """The shares of train, test and dev that a text such as ``6:3:1`` names.
+
+    Raises
+    ------
+    LabelhedgeError
+        When it is no such text.
+
+    Examples
+    --------
+    >>> parse_fractions("6:3:1")
+    {'train': 6.0, 'test': 3.0, 'dev': 1.0}
+    """
+    try:
+        shares = [float(part) for part in text.split(":")]
+    except ValueError:
+        shares = []
+    if len(shares) != 3 or not all(0 < share < math.inf for share in shares):
+        raise LabelhedgeError(
+            f"the fractions must be three numbers above 0, such as 6:3:1 for train, test and dev, found {text!r}"
+        )
+    return dict(zip(("train", "test", "dev"), shares, strict=True))
+
+
+def _with_checked(labels: Sequence[Sequence[int]], checked: npt.NDArray[np.bool_]) -> list[list[int]]:
+    """Labels, and for a checked sample each label once more as a rarer one of its own; background has one too."""
+    width = 1 + max((label for found in labels for label in found), default=-1)
+    background = [2 * width]
+    return [
+        [*found, *([width + label for label in found] or background)] if known else list(found)
+        for found, known in zip(labels, checked.tolist(), strict=True)
+    ]
+
+
+def _share_of_checked(clean_share: float, train: int, able: int) -> float:
+    """The share of the checked training samples that gives this share of all training samples."""
+    if not 0 <= clean_share <= 1:
+        raise LabelhedgeError(f"the clean share must lie between 0 and 1, found {clean_share}")
+    if able == train:
+        return clean_share
+    wanted = round(clean_share * train)
+    if wanted > able:
+        raise LabelhedgeError(
+            f"a clean share of {clean_share} asks for {wanted} of {train} training samples, but only {able} are "
+            "checked: take a smaller share, or have more checked"
+        )
+    return wanted / max(able, 1)
+
+
+def _draw(labels: Sequence[Sequence[int]], ids: Sequence[str], share: float, seed: int) -> npt.NDArray[np.bool_]:
+    if share in (0, 1):
+        return np.full(len(ids), bool(share))
+    drawn = stratified_split(labels, {"clean": share, "noisy": 1 - share}, seed=seed, groups=ids)
+    return np.array([name == "clean" for name in drawn], bool)
 
 
 def stratified_split(
@@ -60,48 +235,55 @@ def stratified_split(
     shares = np.array(list(fractions.values()), float)
     shares /= shares.sum()
     width = 3 + max((label for found in labels for label in found), default=-1)  # labels, background, all
-    counts = {group: (places % width, numbers) for group, (places, numbers) in _count(labels, groups).items()}
-    totals = np.zeros(width)
-    for places, numbers in counts.values():
-        totals[places] += numbers
-    lacking = shares[:, None] * totals  # (splits, labels + background + all)
-    order = sorted(counts, key=lambda group: (-counts[group][1][-1], _shuffle(seed, group)))
+    counts = _count(labels, groups, width)
+    totals = [0] * width
+    for held in counts.values():
+        for place, number in held.items():
+            totals[place] += number
+    lacking = [[share * total for total in totals] for share in shares.tolist()]
+    members: list[list[str]] = [[] for _ in range(width)]
+    for group in sorted(counts, key=lambda group: (-counts[group][width - 1], _shuffle(seed, group), group)):
+        for place in counts[group]:
+            members[place].append(group)
     assigned: dict[str, str] = {}
     remaining = totals.copy()
-    while len(assigned) < len(counts):
-        open_labels = np.flatnonzero(remaining[:-1] > 0)
-        label = int(open_labels[np.argmin(remaining[open_labels])])
-        for group in order:
-            if group in assigned or label not in counts[group][0]:
+    rarest = [(total, label) for label, total in enumerate(totals[:-1]) if total]
+    heapq.heapify(rarest)
+    while rarest:
+        number, label = heapq.heappop(rarest)
+        if number != remaining[label]:
+            continue  # it has become rarer since, and stands in the heap once more
+        changed = set()
+        for group in members[label]:
+            if group in assigned:
                 continue
-            best = max(
-                range(len(names)),
-                key=lambda split: (
-                    lacking[split, label],
-                    lacking[split, -1],
-                    _shuffle(seed, group + names[split]),
-                ),
-            )
+            best = _neediest(lacking, label, names, seed, group)
             assigned[group] = names[best]
-            places, numbers = counts[group]
-            lacking[best, places] -= numbers
-            remaining[places] -= numbers
+            for place, number in counts[group].items():
+                lacking[best][place] -= number
+                remaining[place] -= number
+                changed.add(place)
+        for place in changed - {width - 1}:
+            if remaining[place]:
+                heapq.heappush(rarest, (remaining[place], place))
     return [assigned[group] for group in groups]
 
 
-def _count(
-    labels: Sequence[Sequence[int]], groups: Sequence[str]
-) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
-    """For each group, where it has samples and how many: labels by number, then -2 for background, -1 for all."""
+def _neediest(lacking: list[list[float]], label: int, names: Sequence[str], seed: int, group: str) -> int:
+    """The split that lacks most of a label, then most samples; equals are chosen by hash."""
+    needs = [(lack[label], lack[-1]) for lack in lacking]
+    most = max(needs)
+    first = [split for split, need in enumerate(needs) if need == most]
+    return first[0] if len(first) == 1 else max(first, key=lambda split: _shuffle(seed, group + names[split]))
+
+
+def _count(labels: Sequence[Sequence[int]], groups: Sequence[str], width: int) -> dict[str, Counter[int]]:
+    """For each group how many samples it has of each label, of background (width - 2) and of all (width - 1)."""
     counts: dict[str, Counter[int]] = defaultdict(Counter)
     for found, group in zip(labels, groups, strict=True):
-        counts[group].update(found if len(found) else (-2,))
-        counts[group][-1] += 1
-    return {
-        group: (np.array(ordered, np.int64), np.array([count[place] for place in ordered], float))
-        for group, count in counts.items()
-        for ordered in [[*sorted(set(count) - {-1}), -1]]
-    }
+        counts[group].update(found if len(found) else (width - 2,))
+        counts[group][width - 1] += 1
+    return counts
 
 
 def _shuffle(seed: int, name: str) -> bytes:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse
 
-from labelhedge.errors import LabelhedgeError
+from labelhedge.graph.label_graph import LabelGraph
+
+Siblings: TypeAlias = Sequence[Collection[int]] | scipy.sparse.csr_array
+"""N(n) of every label n: collections of label numbers, or the rows of a sparse matrix."""
 
 
 def siblings(
@@ -23,7 +26,8 @@ def siblings(
     triples : iterable of (u, v, r)
         "u is the r of v", see :func:`read_triples`.
     labels : L labels, in order
-        IRIs, or objects with a ``uri`` (such as the corpus's labels); a label without one has no siblings.
+        IRIs, or objects with a ``uri`` (such as the corpus's labels); one without is known by its ``id``, see
+        :func:`labelhedge.graph.label_iri`.
     relations : collection of str, optional
         Only these relations, named in full or by the part after the last ``/``, ``#`` or ``:``. Default: all.
 
@@ -35,7 +39,8 @@ def siblings(
     Raises
     ------
     ValueError
-        When a relation is asked for that no triple has.
+        When a relation is asked for that no triple has, or when groups are so large that their siblings do not fit
+        into memory, see :meth:`labelhedge.graph.LabelGraph.sibling_matrix`.
 
     Examples
     --------
@@ -43,31 +48,11 @@ def siblings(
     >>> siblings(triples, ["cat", "owl", "dog"])
     [[2], [], [0]]
     """
-    relations = {relations} if isinstance(relations, str) else relations
-    numbers: dict[str, list[int]] = defaultdict(list)
-    for number, label in enumerate(labels):
-        name = label if isinstance(label, str) else label.uri
-        if name is not None:
-            numbers[name].append(number)
-    groups: dict[tuple[str, str], set[int]] = defaultdict(set)
-    seen = set()
-    for u, v, r in triples:
-        seen.add(r)
-        if relations is None or r in relations or _local(r) in relations:
-            groups[u, r].update(numbers.get(v, ()))
-    unknown = [name for name in relations or () if name not in seen and name not in map(_local, seen)]
-    if unknown:
-        raise LabelhedgeError(
-            f"no triple has the relation {unknown[0]!r}; the graph has: {', '.join(sorted(map(_local, seen)))}"
-        )
-    found: list[set[int]] = [set() for _ in labels]
-    for group in groups.values():
-        for number in group:
-            found[number] |= group
-    return [sorted(group - {number}) for number, group in enumerate(found)]
+    matrix = LabelGraph.from_triples(triples, labels).sibling_matrix(relations)
+    return [group.tolist() for group in np.split(matrix.indices, matrix.indptr[1:-1])] if len(labels) else []
 
 
-def describe_siblings(siblings: Sequence[Collection[int]]) -> str:
+def describe_siblings(siblings: Siblings) -> str:
     """How many labels have siblings, and how many, in a line.
 
     Examples
@@ -75,21 +60,23 @@ def describe_siblings(siblings: Sequence[Collection[int]]) -> str:
     >>> describe_siblings([[1], [0], []])
     'graph: 2 of 3 labels have siblings, 1.0 on average'
     """
-    sizes = [len(group) for group in siblings if group]
-    if not sizes:
-        return f"graph: none of {len(siblings)} labels has a sibling: are the labels' URIs subjects of the triples?"
-    return f"graph: {len(sizes)} of {len(siblings)} labels have siblings, {sum(sizes) / len(sizes):.1f} on average"
+    counts = _entries(siblings)[0]
+    sizes = counts[counts > 0]
+    if not len(sizes):
+        return f"graph: none of {len(counts)} labels has a sibling: are the labels' URIs subjects of the triples?"
+    return f"graph: {len(sizes)} of {len(counts)} labels have siblings, {sizes.mean():.1f} on average"
 
 
-def relation_matrix(siblings: Sequence[Collection[int]], beta: float = 0.4) -> scipy.sparse.csr_array:
+def relation_matrix(siblings: Siblings, beta: float = 0.4) -> scipy.sparse.csr_array:
     """The label relation matrix G (Eq. 16), each row scaled to sum to one.
 
     ``G(m, n) ∝ 1`` for m = n, ``β / |N(n)|`` where m is a sibling of n, 0 elsewhere.
 
     Parameters
     ----------
-    siblings : L collections of label numbers
-        N(n), see :func:`siblings`.
+    siblings : L collections of label numbers, or an (L, L) csr_array
+        N(n), see :func:`siblings`; or, for many labels, :meth:`labelhedge.graph.LabelGraph.sibling_matrix`, whose
+        row n holds N(n).
     beta : float >= 0
         β, how much a label takes from its siblings together. The paper uses 0.4.
 
@@ -111,10 +98,9 @@ def relation_matrix(siblings: Sequence[Collection[int]], beta: float = 0.4) -> s
     """
     if not 0 <= beta < math.inf:
         raise ValueError(f"beta must be a number of 0 or more, found {beta}")
-    count = len(siblings)
-    sizes = np.fromiter((len(group) for group in siblings), np.int64, count=count)
-    rows = np.fromiter((m for group in siblings for m in group), np.int64, count=int(sizes.sum()))
-    columns = np.repeat(np.arange(count), sizes)
+    sizes, rows = _entries(siblings)
+    count = len(sizes)
+    columns = np.repeat(np.arange(count, dtype=np.int32), sizes)
     if len(rows) and (rows.min() < 0 or rows.max() >= count):
         raise ValueError(f"a sibling is outside the {count} labels")
     if (rows == columns).any():
@@ -127,5 +113,13 @@ def relation_matrix(siblings: Sequence[Collection[int]], beta: float = 0.4) -> s
     return matrix
 
 
-def _local(name: str) -> str:
-    return name.rstrip("/#:").replace("#", "/").replace(":", "/").rsplit("/", 1)[-1]
+def _entries(siblings: Siblings) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """How many siblings each label has, and their numbers one after the other."""
+    if isinstance(siblings, scipy.sparse.csr_array):
+        matrix = siblings.copy()
+        matrix.eliminate_zeros()
+        if matrix.shape[0] != matrix.shape[1]:
+            raise ValueError(f"a sibling matrix has the shape (L, L), found {matrix.shape}")
+        return np.diff(matrix.indptr).astype(np.int64), matrix.indices.astype(np.int32, copy=False)
+    sizes = np.fromiter((len(group) for group in siblings), np.int64, count=len(siblings))
+    return sizes, np.fromiter((m for group in siblings for m in group), np.int32, count=int(sizes.sum()))

@@ -7,13 +7,16 @@ RDF states the same from the other end: ``<…/Rabbit> <…/class> <…/Mammal> 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import pyoxigraph
 
 from labelhedge.errors import LabelhedgeError
+
+_CALLED = pyoxigraph.NamedNode("http://www.w3.org/2000/01/rdf-schema#label")
 
 
 class Triple(NamedTuple):
@@ -52,22 +55,57 @@ def read_triples(path: str | os.PathLike[str]) -> list[Triple]:
     >>> read_triples(file)
     [Triple(u='urn:mammal', v='urn:rabbit', r='urn:class')]
     """
+    return list(stream_triples(path))
+
+
+def stream_triples(path: str | os.PathLike[str]) -> Iterator[Triple]:
+    """Read an N-Triples file as :func:`read_triples` does, one triple at a time: for files of millions.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "graph.nt"
+    >>> _ = file.write_text("<urn:rabbit> <urn:class> <urn:mammal> .\\n")
+    >>> next(stream_triples(file)).u
+    'urn:mammal'
+    """
     path = Path(path)
-    triples = []
     with path.open("rb") as file:
         try:
             for quad in pyoxigraph.parse(file, format=pyoxigraph.RdfFormat.N_TRIPLES):
                 if isinstance(quad.object, pyoxigraph.NamedNode | pyoxigraph.BlankNode):
-                    triples.append(Triple(_name(quad.object), _name(quad.subject), quad.predicate.value))
+                    yield Triple(_name(quad.object), _name(quad.subject), quad.predicate.value)
         except SyntaxError as error:
             raise LabelhedgeError(
                 f"{path}, line {error.lineno}: not N-Triples ({error.msg}); correct the line"
             ) from error
-    return triples
 
 
-def write_triples(path: str | os.PathLike[str], triples: Iterable[tuple[str, str, str]]) -> None:
-    """Write triples as N-Triples, atomically; names are IRIs, `u` and `v` may be blank nodes (``_:name``).
+def read_names(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What an N-Triples file says entities are called: its statements of ``rdfs:label``, the first of each entity.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "graph.nt"
+    >>> write_triples(file, [], names={"urn:02118333-n": "fox"})
+    >>> read_names(file)
+    {'urn:02118333-n': 'fox'}
+    """
+    found: dict[str, str] = {}
+    with Path(path).open("rb") as file:
+        for quad in pyoxigraph.parse(file, format=pyoxigraph.RdfFormat.N_TRIPLES):
+            if quad.predicate == _CALLED and isinstance(quad.object, pyoxigraph.Literal):
+                found.setdefault(_name(quad.subject), quad.object.value)
+    return found
+
+
+def write_triples(
+    path: str | os.PathLike[str], triples: Iterable[tuple[str, str, str]], names: Mapping[str, str] | None = None
+) -> None:
+    """Write triples as N-Triples, atomically; `u`, `v` and `r` are IRIs, `u` and `v` may be blank nodes (``_:name``).
+
+    `names` says what entities are called, where their IRIs do not tell; :func:`read_names` reads it.
 
     Raises
     ------
@@ -83,11 +121,18 @@ def write_triples(path: str | os.PathLike[str], triples: Iterable[tuple[str, str
     '<urn:rabbit> <urn:class> <urn:mammal> .\\n'
     """
     path = Path(path)
-    quads = [pyoxigraph.Triple(_node(v), pyoxigraph.NamedNode(_iri(r)), _node(u)) for u, v, r in triples]
-    data = pyoxigraph.serialize(quads, format=pyoxigraph.RdfFormat.N_TRIPLES)
+    quads = chain(
+        (pyoxigraph.Triple(_node(v), pyoxigraph.NamedNode(_iri(r)), _node(u)) for u, v, r in triples),
+        (pyoxigraph.Triple(_node(u), _CALLED, pyoxigraph.Literal(name)) for u, name in sorted((names or {}).items())),
+    )
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    partial.write_bytes(data or b"")
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            while batch := list(islice(quads, 10_000)):
+                pyoxigraph.serialize(batch, file, format=pyoxigraph.RdfFormat.N_TRIPLES)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _name(node: object) -> str:

@@ -237,7 +237,7 @@ def calibrate(views: Floats, truth: Bools, *, exclusive: bool = False) -> tuple[
     """
     equal = 1 / len(views)
 
-    def cost(parameters: Floats) -> float:
+    def cost(parameters: Floats) -> tuple[float, Floats]:
         slopes, offset = parameters[:-1], parameters[-1]
         z = np.tensordot(slopes, views, 1) + offset  # (n, L)
         if exclusive:
@@ -245,10 +245,13 @@ def calibrate(views: Floats, truth: Bools, *, exclusive: bool = False) -> tuple[
             likelihood = (truth * shifted).sum() - np.log(np.exp(shifted).sum(1)).sum()
         else:
             likelihood = (truth * z - np.logaddexp(0, z)).sum()
-        held = 0.5 * float(((slopes - equal) ** 2).sum())
-        return float(-likelihood + held + (0.5 * offset**2 if exclusive else 0))
+        surprise = soften(z, exclusive=exclusive) - truth  # (n, L)
+        pull = offset if exclusive else 0.0
+        held = 0.5 * float(((slopes - equal) ** 2).sum() + pull**2)
+        slope = np.append(np.tensordot(views, surprise, 2) + slopes - equal, surprise.sum() + pull)
+        return float(held - likelihood) / truth.size, slope / truth.size
 
-    found = scipy.optimize.minimize(cost, np.array([equal] * len(views) + [0.0])).x
+    found = scipy.optimize.minimize(cost, np.array([equal] * len(views) + [0.0]), jac=True, options={"gtol": 1e-7}).x
     return found[:-1], float(found[-1])
 
 

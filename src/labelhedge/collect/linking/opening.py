@@ -13,12 +13,16 @@ from labelhedge.collect.linking.dbpedia import dbpedia_lexicon
 from labelhedge.collect.linking.embedded import EmbeddedLinker
 from labelhedge.collect.linking.lexicon import Lexicon
 from labelhedge.collect.linking.lists import corpus_lexicon, list_lexicon
+from labelhedge.collect.linking.senses import sense_linker
 from labelhedge.collect.linking.wordnet import wordnet_lexicon
 from labelhedge.collect.records import Linker
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph.wordnet import DEBIAN
 
-NAMES = "wordnet[:FOLDER], dbpedia:FOLDER, spotlight[:URL], a lexicon (.parquet), a list (.csv, .tsv, .txt), a corpus"
+NAMES = (
+    "wordnet[:FOLDER], wordnet-senses[:FOLDER], dbpedia:FOLDER, spotlight[:URL], a lexicon (.parquet), a list (.csv, "
+    ".tsv, .txt), a corpus"
+)
 
 
 def open_linker(spec: str, **options: Any) -> Linker:
@@ -27,8 +31,9 @@ def open_linker(spec: str, **options: Any) -> Linker:
     Parameters
     ----------
     spec : str
-        ``wordnet`` or ``wordnet:FOLDER``; ``dbpedia:FOLDER`` with its dumps; ``spotlight`` or ``spotlight:URL``; the
-        path of a lexicon that `Lexicon.save` wrote, of a list of labels, of a corpus or its `corpus.json`.
+        ``wordnet`` or ``wordnet:FOLDER``; ``wordnet-senses``, which does not choose among the senses of a noun;
+        ``dbpedia:FOLDER`` with its dumps; ``spotlight`` or ``spotlight:URL``; the path of a lexicon that `Lexicon.save`
+        wrote, of a list of labels, of a corpus or its `corpus.json`.
     **options
         Settings of `EmbeddedLinker` or `SpotlightLinker`; ``domains`` of WordNet; ``language`` of DBpedia; and
         ``vocabulary``, a CSV with a column `uri`, to give out these entities only.
@@ -52,6 +57,9 @@ def open_linker(spec: str, **options: Any) -> Linker:
         _check(options, SpotlightLinker)
         spotlight: Linker = SpotlightLinker(rest, **options) if rest else SpotlightLinker(**options)
         return spotlight
+    if kind == "wordnet-senses":
+        _check(options, sense_linker)
+        return sense_linker(rest or DEBIAN, **options)
     source: Callable[..., Lexicon]
     if kind == "wordnet":
         source, place = wordnet_lexicon, rest or str(DEBIAN)

@@ -1,0 +1,68 @@
+"""Labels and words as other formats hold them: numbers, names, lists of either, nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from labelhedge.collect.importing.settling import Entry
+from labelhedge.errors import LabelhedgeError
+
+
+def label_list(value: Any, names: Sequence[str] | None, place: str, what: str) -> tuple[str, ...] | None:
+    """The names of labels; None where nothing is known: null, or -1 as unlabelled rows have it.
+
+    Raises
+    ------
+    LabelhedgeError
+        When the value is neither name nor number, or `names` does not have it.
+
+    Examples
+    --------
+    >>> label_list([1, 0], ["cat", "dog"], "row 3", "label")
+    ('dog', 'cat')
+    >>> label_list("cat", None, "row 3", "label"), label_list([], None, "row 3", "label")
+    (('cat',), ())
+    """
+    if value is None or (value == -1 and not isinstance(value, list | tuple)):
+        return None
+    several = value if isinstance(value, list | tuple) else [value]
+    return tuple(dict.fromkeys(_name(one, names, place, what) for one in several))
+
+
+def _name(value: Any, names: Sequence[str] | None, place: str, what: str) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        raise LabelhedgeError(f"{place}: {what} is {value!r}, where a name, a number or a list of them is needed")
+    if names is None:
+        return str(value)
+    if isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    if isinstance(value, str) and value in names:
+        return value
+    raise LabelhedgeError(f"{place}: {what} is {value!r}, but there are {len(names)} labels: {', '.join(names[:5])} …")
+
+
+def label_entry(
+    split: str, observed: tuple[str, ...] | None, verified: tuple[str, ...] | None, trusted: bool, place: str
+) -> tuple[Entry | None, str | None]:
+    """What is known of a sample, or the reason why it cannot be one.
+
+    Raises
+    ------
+    LabelhedgeError
+        When a trusted sample has no verified labels.
+    """
+    if trusted and verified is None:
+        raise LabelhedgeError(f"{place}: trusted, but without verified labels: fill them in, or say it is not trusted")
+    if observed is None and verified is None:
+        return None, "no label"
+    return Entry(split, observed, verified, trusted and split == "train"), None
+
+
+def words(value: Any) -> list[str] | None:
+    """A column of words as a list of strings."""
+    if value is None:
+        return None
+    return [str(one) for one in value if one is not None] if isinstance(value, list | tuple) else [str(value)]

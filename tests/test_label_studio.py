@@ -1,0 +1,275 @@
+"""Label Studio, both ways: the tasks it gets, the export it gives, and a round through its real server where it is.
+
+LABELHEDGE_LABEL_STUDIO names the executable of Label Studio for the last test; without it that test is skipped.
+"""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from xml.etree import ElementTree
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import labelhedge as lh
+from corpus_help import at, columns_of, picture
+from labelhedge.cli import app
+from labelhedge.cli.verify import studio
+from labelhedge.verify.formats import read_votes
+from labelhedge.verify.said import Reading
+from labelhedge.verify.tasks import export_tasks
+
+
+@pytest.fixture
+def small(make_corpus, tmp_path):
+    return lh.Corpus.open(make_corpus(tmp_path / "small"))
+
+
+def export(corpus, tmp_path, **options):
+    export_tasks(corpus, tmp_path / "tasks.json", config=tmp_path / "config.xml", **options)
+    return json.loads((tmp_path / "tasks.json").read_text()), ElementTree.parse(tmp_path / "config.xml").getroot()
+
+
+def annotated(task, number, *annotations):
+    return task | {"id": number, "annotations": list(annotations), "predictions": []}
+
+
+def annotation(*choices, by=1, **changes):
+    result = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": list(choices)}}
+    return {"completed_by": by, "was_cancelled": False, "result": [result] if choices else []} | changes
+
+
+def test_tasks_hold_image_words_and_what_is_observed(small, tmp_path):
+    tasks, config = export(small, tmp_path)
+    assert len(tasks) == 20
+    task = tasks[5]
+    assert task["data"]["id"] == task["meta"]["sample"] == "s05"
+    assert task["data"]["title"] == "drawing 5"
+    kind, _, data = task["data"]["image"].partition(";base64,")
+    assert kind == "data:image/png"
+    assert base64.b64decode(data) == next(image for row, image in small.images.read() if row == 5)
+    (prediction,) = task["predictions"]
+    names = [small.labels[label].name for label in columns_of(small.folder)["observed"][5]]
+    assert prediction["result"][0]["value"]["choices"] == names
+    assert prediction["model_version"] == "observed"
+    assert tasks[7]["predictions"] == []  # background
+    choices = config.find("Choices")
+    assert [choice.get("value") for choice in choices] == ["cat", "dog", "owl"]
+    assert (choices.get("choice"), choices.get("toName")) == ("multiple", config.find("Image").get("name"))
+
+
+def test_exclusive_labels_are_a_single_choice(make_corpus, tmp_path):
+    one = [[row % 3] for row in range(20)]
+    folder = make_corpus(tmp_path / "c", columns={"observed": one, "verified": one}, info={"exclusive": True})
+    _, config = export(lh.Corpus.open(folder), tmp_path)
+    assert config.find("Choices").get("choice") == "single"
+
+
+def test_order_limit_and_splits(small, tmp_path):
+    (tmp_path / "order.csv").write_text("id,label\ns09,cat\ns02,owl\ns09,dog\ns05,\ns16,cat\n")
+    tasks, config = export(small, tmp_path, order=tmp_path / "order.csv", limit=2, splits=["train", "test"])
+    assert [(task["data"]["id"], task["data"]["asked"]) for task in tasks] == [("s09", "cat, dog"), ("s02", "owl")]
+    assert config.find("Text[@value='$asked']") is not None
+    images = dict(small.images.read())
+    assert [base64.b64decode(task["data"]["image"].partition(",")[2]) for task in tasks] == [images[9], images[2]]
+
+
+def test_images_by_address(small, make_corpus, tmp_path):
+    tasks, _ = export(small, tmp_path, images="/data/local-files/?d=p/", files=tmp_path / "p", limit=3)
+    assert [task["data"]["image"] for task in tasks][:2] == [
+        f"/data/local-files/?d=p/000000{row}.png" for row in (0, 1)
+    ]
+    with Image.open(tmp_path / "p" / "0000002.png") as image:
+        assert image.size == (24, 16)
+    folder = make_corpus(
+        tmp_path / "paths",
+        columns={"image": [at(f"images/a {row}.png") for row in range(20)]},
+        files={f"images/a {row}.png": picture(row) for row in range(20)},
+    )
+    done = export_tasks(
+        lh.Corpus.open(folder), tmp_path / "t2.json", config=tmp_path / "c2.xml", images="https://host/", limit=1
+    )
+    assert done.tasks == 1
+    assert json.loads((tmp_path / "t2.json").read_text())[0]["data"]["image"] == "https://host/images/a%200.png"
+
+
+def test_pseudo_labels_of_a_run_are_filled_in(small, tmp_path):
+    pseudo = [[0.9, 0.1, 0.6], [0.2, 0.3, 0.1]]
+    table = {"id": ["s01", "s02"], "method": ["distill"] * 2, "pseudo": pa.array(pseudo, pa.list_(pa.float32()))}
+    (tmp_path / "run").mkdir()
+    pq.write_table(pa.table(table), tmp_path / "run" / "labels.parquet")
+    tasks, _ = export(small, tmp_path, run=tmp_path / "run", limit=4)
+    (prediction,) = tasks[1]["predictions"]
+    assert prediction["result"][0]["value"]["choices"] == ["cat", "owl"]
+    assert (prediction["model_version"], prediction["score"]) == ("distill", 0.6)
+    assert tasks[2]["predictions"] == []  # likely none
+    assert tasks[0]["predictions"][0]["model_version"] == "observed"  # not of the run
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"images": "https://host/"}, "lies in the Parquet file and has no address"),
+        ({"files": "p"}, "the images are embedded, so no files are written"),
+        ({"splits": ["nowhere"]}, "there is no sample to export"),
+        ({"method": "distill"}, "is named, but no run"),
+        ({"run": "nowhere"}, r"labels.parquet is missing"),
+        ({"order": "order.csv"}, r"order.csv, line 3: the corpus has no sample 'x1'"),
+        ({"order": "labels.csv"}, r"labels.csv, line 2: the corpus has no label 'cow'"),
+        ({"order": "nowhere.csv"}, "there is no such file"),
+    ],
+)
+def test_an_export_that_cannot_be_leaves_nothing(small, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "order.csv").write_text("id\ns01\nx1\n")
+    (tmp_path / "labels.csv").write_text("id,label\ns01,cow\n")
+    with pytest.raises(lh.corpus.errors.LabelhedgeError, match=message):
+        export_tasks(small, "tasks.json", config="config.xml", **options)
+    assert not (tmp_path / "tasks.json").exists()
+    assert not (tmp_path / "config.xml").exists()
+
+
+def test_what_was_annotated_is_read(small, tmp_path):
+    tasks, _ = export(small, tmp_path, limit=5)
+    del tasks[3]["data"]["id"]  # `meta` still tells
+    done = [
+        annotated(tasks[0], 7, annotation("cat", by=4), annotation("cat", "owl", by={"id": 5, "email": "e@host"})),
+        annotated(tasks[1], 8, annotation(by=4), annotation("dog", by=5, was_cancelled=True)),
+        annotated(tasks[2], 9, annotation("owl", by=6, ground_truth=True), annotation("dog", by=4)),
+        annotated(tasks[3], 10, annotation("cat", by=4), annotation("dog", by=4), annotation(by=4, was_cancelled=True)),
+        annotated(tasks[4], 11),
+    ]
+    (tmp_path / "export.json").write_text(json.dumps(done))
+    votes = read_votes(tmp_path / "export.json")
+    assert [(said.task, said.worker, said.label, said.answer) for said in votes.said] == [
+        ("s00", "4", "cat", "yes"),
+        ("s00", "5", "cat", "yes"),
+        ("s00", "5", "owl", "yes"),
+        ("s01", "4", None, "yes"),  # nothing chosen: background
+        ("s01", "5", None, "skip"),
+        ("s02", "4", "dog", "yes"),
+        ("s03", "4", "dog", "yes"),  # the later one, which a skip does not take back
+    ]
+    assert [(said.task, said.label) for said in votes.golden] == [("s02", "owl")]
+    assert votes.notes["replaced by a later annotation of the same person"] == 2
+
+
+def test_the_commands_have_a_line_of_description_and_an_example():
+    assert len(studio.registered_commands) == 2
+    for item in studio.registered_commands:
+        assert len(item.callback.__doc__.strip().splitlines()) == 1
+        assert item.epilog.startswith("Example: labelhedge verify label-studio ")
+
+
+def test_export_and_import_by_command(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    printed = run(app, ["verify", "label-studio", "export", "small", "--limit", "3", "--split", "train"])
+    assert printed.exit_code == 0, printed.output
+    assert printed.output.startswith("3 tasks written to tasks.json")
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    done = [annotated(task, number, annotation("owl")) for number, task in enumerate(tasks)]
+    (tmp_path / "export.json").write_text(json.dumps(done))
+    printed = run(app, ["verify", "label-studio", "import", "small", "export.json"])
+    assert printed.exit_code == 0, printed.output
+    assert columns_of(small.folder)["verified"][:3] == [[2], [2], [2]]
+
+
+def test_another_key_names_the_sample(tmp_path):
+    task = {"id": 1, "data": {"photo": 17}, "annotations": [annotation("cat")]}
+    (tmp_path / "export.json").write_text(json.dumps([task]))
+    assert read_votes(tmp_path / "export.json", Reading(task_column="photo")).said[0].task == "17"
+
+
+# --- the real server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """(address, session of an HTTP client that is logged in) of a Label Studio that the tests start."""
+    program = os.environ.get("LABELHEDGE_LABEL_STUDIO")
+    if not program:
+        pytest.skip("LABELHEDGE_LABEL_STUDIO does not name the executable of Label Studio")
+    httpx = pytest.importorskip("httpx")
+    folder = tmp_path_factory.mktemp("label-studio")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = "0123456789abcdef" * 2 + "01234567"
+    environment = os.environ | {
+        "HOME": str(folder),
+        "COLLECT_ANALYTICS": "false",
+        "LATEST_VERSION_CHECK": "false",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+    }
+    options = ["start", "--no-browser", "--data-dir", folder / "data", "--port", str(port)]
+    person = ["--username", "ana@host.example", "--password", "a-long-word-1", "--user-token", token]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, *options, *person], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=address, headers={"Authorization": f"Token {token}"}, timeout=60) as client:
+                _wait(client, httpx, process, folder / "log")
+                yield client
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
+
+
+def _wait(client, httpx, process, log, seconds=600):
+    for _ in range(seconds):
+        assert process.poll() is None, log.read_text()[-3000:]
+        try:
+            if client.get("/api/projects/").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(1)
+    raise AssertionError(f"Label Studio does not answer after {seconds} s: {log.read_text()[-3000:]}")
+
+
+def test_a_whole_round_through_label_studio(server, small, tmp_path):
+    tasks, _ = export(small, tmp_path, limit=6)
+    config = (tmp_path / "config.xml").read_text()
+    project = server.post("/api/projects/", json={"title": "round", "label_config": config})
+    assert project.status_code == 201, project.text
+    number = project.json()["id"]
+    done = server.post(f"/api/projects/{number}/import", json=tasks)
+    assert done.status_code == 201, done.text
+    guessed = sum(len(task["predictions"]) for task in tasks)
+    assert (done.json()["task_count"], done.json()["prediction_count"]) == (6, guessed)
+    listed = server.get("/api/tasks/", params={"project": number, "page_size": 50, "fields": "all"}).json()["tasks"]
+    ids = {task["data"]["id"]: task["id"] for task in listed}
+
+    def annotate(sample, *choices, **changes):
+        body = {"result": annotation(*choices)["result"]} | changes
+        answer = server.post(f"/api/tasks/{ids[sample]}/annotations/", json=body)
+        assert answer.status_code == 201, answer.text
+
+    annotate("s00", "dog")
+    annotate("s01", "cat", "owl")
+    annotate("s02")  # background
+    annotate("s03", "cat", was_cancelled=True)
+    annotate("s04", "owl", ground_truth=True)
+    exported = server.get(f"/api/projects/{number}/export", params={"exportType": "JSON", "download_all_tasks": "true"})
+    assert exported.status_code == 200, exported.text
+    (tmp_path / "export.json").write_bytes(exported.content)
+    arguments = ["verify", "label-studio", "import", str(small.folder), str(tmp_path / "export.json")]
+    printed = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "checked")])
+    assert printed.exit_code == 0, printed.output
+    before, after = columns_of(small.folder), columns_of(tmp_path / "checked")
+    assert after["verified"][:3] == [[1], [0, 2], []]
+    assert after["verified"][4] == [2]  # the known answer
+    assert after["verified"][3] == before["verified"][3]  # skipped
+    assert after["trusted"][:6] == [True, True, True, before["trusted"][3], True, before["trusted"][5]]

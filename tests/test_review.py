@@ -1,0 +1,309 @@
+"""The review page's HTTP interface and its command; see test_review_browser.py for the page itself."""
+
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+import labelhedge as lh
+from labelhedge.errors import LabelhedgeError
+from labelhedge.review import OrderSettings, Queue, make_tasks
+from labelhedge.review.guard import MOST_BYTES, Guard
+from labelhedge.review.serving import serve, votes_path
+from labelhedge.review.shown import examples
+from labelhedge.verify import Vote, VoteStore
+from review_help import make_review_corpus, png
+
+pytest.importorskip("fastapi", reason="the review page needs labelhedge[review]")
+from fastapi.testclient import TestClient
+
+from labelhedge.review.server import make_app
+
+SECRET = "a-token-of-the-tests"
+
+
+@pytest.fixture(scope="module")
+def corpus(make_corpus, tmp_path_factory):
+    return make_review_corpus(make_corpus, tmp_path_factory.mktemp("review") / "corpus")
+
+
+def application(corpus, store, needed=1, tasks=None, **options):
+    queue = Queue(corpus, tasks or make_tasks(corpus, "random", OrderSettings()), needed=needed)
+    queue.record(store.votes())
+    return make_app(corpus, queue, store, **options)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with VoteStore(tmp_path / "votes.sqlite") as store:
+        yield store
+
+
+@pytest.fixture
+def client(corpus, store):
+    app = Guard(application(corpus, store), token=None)
+    return TestClient(app, base_url="http://127.0.0.1:8000")
+
+
+def ask(client, reviewer="ana", session="tab", count=1, **more):
+    return client.post("/api/next", json={"reviewer": reviewer, "session": session, "count": count, **more}).json()
+
+
+def message(task, number=1, answer="yes", reviewer="ana", **more):
+    vote = {"id": f"v{number}", "sample": task["sample"], "label": "cat dog owl".split()[task["label"]]}
+    return {**vote, "reviewer": reviewer, "answer": answer, "session": "tab", "seconds": 1.0, **more}
+
+
+def test_a_vote_goes_into_the_store_and_is_not_asked_again(client, store):
+    task = ask(client)["tasks"][0]
+    reply = client.put("/api/votes", json={"votes": [message(task, answer="no", seconds=2.5)]}).json()
+    assert reply == {"new": 1, "progress": {**reply["progress"], "done": 1, "mine": 1}}
+    (kept,) = store.votes()
+    assert (kept.sample, kept.answer, kept.reviewer, kept.seconds) == (task["sample"], "no", "ana", 2.5)
+    assert (task["row"], task["label"]) not in [(t["row"], t["label"]) for t in ask(client, count=40)["tasks"]]
+
+
+def test_a_vote_that_is_sent_again_counts_once(client, store):
+    task = ask(client)["tasks"][0]
+    sent = {"votes": [message(task)]}
+    assert [client.put("/api/votes", json=sent).json()["new"] for _ in range(3)] == [1, 0, 0]
+    assert client.post("/api/undo", json={"ids": ["v1"], "reviewer": "ana", "session": "tab"}).json()["undone"] == 1
+    assert client.post("/api/undo", json={"ids": ["v1"], "reviewer": "ana", "session": "tab"}).json()["undone"] == 0
+    again = client.put("/api/votes", json=sent).json()
+    assert again["new"] == 0
+    assert again["progress"]["mine"] == 0  # taken back it stays
+    assert store.votes() == []
+    assert ask(client)["tasks"][0]["sample"] == task["sample"]
+
+
+def test_votes_come_all_or_none(client, store):
+    good, bad = ask(client, count=2)["tasks"]
+    for wrong in ({"sample": "nobody"}, {"label": "lion"}, {"answer": "maybe"}, {"reviewer": " "}, {"seconds": -1}):
+        answer = client.put("/api/votes", json={"votes": [message(good), {**message(bad, 2), **wrong}]})
+        assert answer.status_code == 422, wrong
+    assert store.votes() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"reviewer": "x" * 41}, {"reviewer": "a\u0000b"}, {"id": "../../etc"}, {"session": "a b"}, {"more": 1}],
+)
+def test_names_and_ids_are_limited(client, change):
+    task = ask(client)["tasks"][0]
+    assert client.put("/api/votes", json={"votes": [{**message(task), **change}]}).status_code == 422
+
+
+def test_only_the_reviewer_takes_a_vote_back(client, store):
+    client.put("/api/votes", json={"votes": [message(ask(client)["tasks"][0])]})
+    answer = client.post("/api/undo", json={"ids": ["v1"], "reviewer": "ben", "session": "tab"})
+    assert answer.status_code == 409
+    assert len(store.votes()) == 1
+
+
+def test_state_labels_and_progress(corpus, store):
+    client = TestClient(application(corpus, store, definitions={0: "It purrs."}, reviewer="ana"))
+    state = client.get("/api/state").json()
+    assert state["labels"][0] == {"id": "cat", "name": "cat", "definition": "It purrs."}
+    assert (state["reviewer"], state["votes"], state["grid"]) == ("ana", store.identity, 24)
+    found = client.get("/api/labels/0").json()["examples"]
+    assert [item["row"] for item in found] == examples(corpus, 0)
+    assert client.get("/api/labels/3").status_code == 404
+    totals = client.get("/api/progress?reviewer=ana").json()["labels"]
+    assert sum(total for _, _, total in totals) == state["total"]
+
+
+def test_images_are_converted_scaled_and_cached(client, corpus):
+    tiff = client.get("/image/1")
+    assert tiff.headers["content-type"] == "image/webp"
+    assert Image.open(io.BytesIO(tiff.content)).size == (40, 30)
+    for size, limit in (("large", 1600), ("small", 320)):
+        scaled = Image.open(io.BytesIO(client.get(f"/image/2?size={size}").content))
+        assert scaled.size == (limit, limit // 2)
+    ((_, stored),) = corpus.images.read(np.array([5]))
+    plain = client.get("/image/5")
+    assert plain.content == stored  # small, and browsers show it
+    assert plain.headers["cache-control"] == "private, no-cache"
+    again = client.get("/image/5", headers={"if-none-match": plain.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    task = ask(client)["tasks"][0]
+    assert "immutable" in client.get(task["large"]).headers["cache-control"]
+
+
+def test_an_image_that_vanished_is_said_so(make_corpus, store, tmp_path):
+    folder = make_corpus(tmp_path / "c", cells={(1, "image"): {"bytes": None, "path": "a.png"}}, files={"a.png": png()})
+    client = TestClient(application(lh.Corpus.open(folder), store))
+    (folder / "a.png").unlink()
+    answer = client.get("/image/1")
+    assert answer.status_code == 422
+    assert str(tmp_path) not in answer.text
+
+
+PATHS = [
+    "/image/60", "/image/-1", "/image/1.5", "/image/..%2f..%2fcorpus.json", "/image/corpus.json", "/corpus.json",
+    "/static/..%2fserver.py", "/static/../server.py", "/static/%2e%2e/server.py", "/static/server.py",
+    "/..%2f..%2fetc/passwd",
+    "/static//etc/passwd", "/static/..\\server.py", "/image/1?size=../../corpus.json", "/docs", "/openapi.json",
+    "/votes.sqlite",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_path_reads_another_file(client, path):
+    answer = client.get(path)
+    assert answer.status_code in (404, 422), path
+    for content in ("format_version", "def make_app", "root:"):
+        assert content not in answer.text
+
+
+def test_no_query_or_header_changes_which_file_is_read(client):
+    plain = client.get("/image/5").content
+    for query in ("v=../../corpus.json", "path=/etc/passwd", "file=corpus.json", "row=1"):
+        assert client.get(f"/image/5?{query}").content == plain
+    for header in ("x-original-url", "x-rewrite-url", "x-forwarded-prefix", "range", "x-accel-redirect", "x-sendfile"):
+        assert client.get("/image/5", headers={header: "/etc/passwd"}).content == plain
+
+
+def test_every_answer_has_the_security_headers(client):
+    for path in ("/", "/static/main.js", "/api/state", "/image/5", "/nothing"):
+        head = client.get(path).headers
+        assert head["content-security-policy"].startswith("default-src 'self';")
+        assert head["x-content-type-options"] == "nosniff"
+        assert head["x-frame-options"] == "DENY"
+    assert "unsafe" not in client.get("/").headers["content-security-policy"]
+    page = client.get("/").text
+    assert " onclick" not in page
+    assert "<script>" not in page
+    assert " style=" not in page
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "192.168.1.5:8000"]
+)
+def test_on_loopback_a_foreign_host_is_refused(client, host):
+    assert client.get("/api/state", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
+def test_on_loopback_its_names_are_answered(client, host):
+    assert client.get("/api/state", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": "application/x-www-form-urlencoded"}, 415),
+        ({"content-type": ""}, 415),
+        ({"content-type": "application/json", "origin": "http://evil.example"}, 403),
+        ({"content-type": "application/json", "origin": "null"}, 403),
+        ({"content-type": "application/json", "origin": "http://127.0.0.1:9000"}, 403),
+        ({"content-type": "application/json", "sec-fetch-site": "cross-site"}, 403),
+        ({"content-type": "application/json", "sec-fetch-site": "same-site"}, 403),
+        ({"content-type": "application/json", "origin": "http://127.0.0.1:8000", "sec-fetch-site": "same-origin"}, 200),
+        ({"content-type": "application/json; charset=utf-8"}, 200),
+    ],
+)
+def test_changes_come_from_the_page_itself(client, store, headers, status):
+    body = json.dumps({"votes": [message(ask(client)["tasks"][0])]})
+    assert client.put("/api/votes", content=body, headers=headers).status_code == status
+    assert len(store.votes()) == (status == 200)
+
+
+def test_bodies_are_limited_with_and_without_a_length(client):
+    head = {"content-type": "application/json"}
+    assert client.put("/api/votes", content=b" " * (MOST_BYTES + 1), headers=head).status_code == 413
+    parts = (b" " * 1000 for _ in range(100))
+    assert client.put("/api/votes", content=parts, headers=head).status_code == 413
+
+
+def test_a_network_needs_the_token(corpus, store):
+    app = Guard(application(corpus, store), token=SECRET, cookie="labelhedge_8000")
+    client = TestClient(app, base_url="http://192.168.1.5:8000", follow_redirects=False)
+    for path in (
+        "/",
+        "/api/state",
+        "/image/1",
+        "/static/main.js",
+        "/?token=wrong",
+        f"/api/state?token={SECRET}",
+        "/?token=",
+    ):
+        assert client.get(path).status_code == 403, path
+    for cookie in ("labelhedge_8000=wrong", "labelhedge_8000=", 'labelhedge_8000="', f"other={SECRET}"):
+        assert client.get("/api/state", headers={"cookie": cookie}).status_code == 403
+    first = client.get(f"/?token={SECRET}")
+    assert (first.status_code, first.headers["location"]) == (303, "/")
+    cookie = first.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert client.get("/api/state").status_code == 200  # by the cookie
+    assert client.put("/api/votes", content="{}", headers={"content-type": "text/plain"}).status_code == 415
+
+
+# ---------------------------------------------------------------- the command
+
+
+def start(folder, *options):
+    command = [sys.executable, "-m", "labelhedge", "review", str(folder), "--port", "0", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    printed = []
+    for line in process.stdout:
+        printed.append(line)
+        if line.startswith("review page: "):
+            return process, line.split()[2], printed
+    raise AssertionError("".join(printed))
+
+
+def test_the_command_serves_until_it_is_interrupted_and_prints_the_counts(make_corpus, tmp_path):
+    folder = make_corpus(tmp_path / "c")
+    process, address, printed = start(folder, "--reviewer", "ana")
+    assert f"votes go to {folder}/votes.sqlite" in printed[0]
+    assert address.startswith("http://127.0.0.1:")
+    with httpx.Client(base_url=address) as client:
+        task = client.post("/api/next", json={"reviewer": "ana", "session": "a", "count": 1}).json()["tasks"][0]
+        client.put("/api/votes", json={"votes": [message(task)]}).raise_for_status()
+        corpus = lh.Corpus.open(folder)
+        with pytest.raises(LabelhedgeError, match="in use by another labelhedge review"):
+            serve(corpus, make_tasks(corpus, "random", OrderSettings()), port=0)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "ana" in output
+    assert "Traceback" not in output
+
+
+def test_where_votes_go(corpus, make_corpus, tmp_path):
+    assert votes_path(corpus) == corpus.folder / "votes.sqlite"
+    assert str(votes_path(lh.Corpus.open("clipart"))) == "clipart-votes.sqlite"
+
+
+def test_what_stands_in_the_way_is_said(corpus, store, tmp_path):
+    tasks = make_tasks(corpus, "random", OrderSettings())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(LabelhedgeError, match="--port 0"):
+            serve(corpus, tasks, votes=tmp_path / "v.sqlite", port=taken.getsockname()[1])
+    store.add([Vote("1", "elsewhere", "cat", "ana", "yes")])
+    with pytest.raises(LabelhedgeError, match="none of them about a sample"):
+        serve(corpus, tasks, votes=store.path, port=0)
+    with pytest.raises(LabelhedgeError, match="--votes FILE"):
+        serve(corpus, tasks, votes=tmp_path / "no" / "v.sqlite", port=0)
+
+
+def test_serving_is_fast(corpus, store):
+    """A page that waits is no fun: a question and its answer take a few milliseconds of the server."""
+    client = TestClient(application(corpus, store))
+    started = time.perf_counter()
+    for number in range(20):
+        task = ask(client)["tasks"][0]
+        client.put("/api/votes", json={"votes": [message(task, number)]})
+    assert time.perf_counter() - started < 4

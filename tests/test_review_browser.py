@@ -1,0 +1,344 @@
+"""The review page in a real browser: two reviewers, keyboard only, phone width, a server that is killed."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+import labelhedge as lh
+from labelhedge.review import OrderSettings, Queue, make_tasks
+from labelhedge.review.guard import Guard
+from labelhedge.verify import VoteStore
+
+uvicorn = pytest.importorskip("uvicorn", reason="the review page needs labelhedge[review]")
+make_app = pytest.importorskip("labelhedge.review.server", reason="the review page needs labelhedge[review]").make_app
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DESKTOP, PHONE = {"width": 1200, "height": 800}, {"width": 390, "height": 844}
+EVIL = "<img src=x onerror=document.title='broken-in'>"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield started
+        started.close()
+
+
+class Server:
+    """`labelhedge review` in a process of its own, on a port that stays: one that can be killed."""
+
+    def __init__(self, folder, tasks, needed):
+        self.file = folder / "votes.sqlite"
+        self.command = [sys.executable, "-m", "labelhedge", "review", str(folder)]
+        self.command += ["--limit", str(tasks), "--votes-per-image", str(needed), "--port"]
+        self.port = 0
+        self.start()
+
+    def start(self):
+        command = [*self.command, str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        printed = ""
+        for line in self.process.stdout:
+            printed += line
+            found = re.search(r"http://\S+:(\d+)/", line)
+            if found:
+                self.url, self.port = found[0], int(found[1])
+                return
+        raise AssertionError(printed)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
+
+    def votes(self):
+        with VoteStore(self.file, create=False) as store:
+            return store.votes()
+
+    def wait_for(self, count):
+        for _ in range(100):
+            if len(self.votes()) >= count:
+                break
+            time.sleep(0.05)
+        return self.votes()
+
+
+class Here(Server):
+    """The same in a thread of the tests: it starts at once."""
+
+    def start(self):
+        folder, needed = self.file.parent, int(self.command[-2])
+        corpus = lh.Corpus.open(folder)
+        self.store = VoteStore(self.file)
+        queue = Queue(corpus, make_tasks(corpus, "random", OrderSettings(limit=int(self.command[-4]))), needed=needed)
+        app = Guard(make_app(corpus, queue, self.store), token=None)
+        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/"
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
+        self.thread.start()
+
+    def stop(self):
+        self.server.force_exit = self.server.should_exit = True
+        self.thread.join()
+        self.store.close()
+        self.socket.close()
+
+
+@pytest.fixture(scope="module")
+def folder(make_corpus, tmp_path_factory):
+    """A corpus of 60 samples, whose titles try to be HTML."""
+    return make_corpus(tmp_path_factory.mktemp("browser") / "corpus", size=60, columns={"title": [EVIL] * 60})
+
+
+@pytest.fixture
+def serve(folder):
+    """A server of that corpus, without votes."""
+    running = []
+
+    def start(kind=Here, *, tasks=24, needed=1):
+        for file in folder.glob("votes.sqlite*"):
+            file.unlink()
+        running.append(kind(folder, tasks, needed))
+        return running[0]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@contextmanager
+def reviewing(browser, server, name, *, mode="single", viewport=DESKTOP, **options):
+    context = browser.new_context(viewport=viewport, **options)
+    page = context.new_page()
+    page.set_default_timeout(8000)
+    page.said = []
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("request", lambda request: request.url.startswith((server.url, "data:")) or page.said.append(request.url))
+    page.goto(server.url)
+    page.locator("#name").fill(name)
+    page.keyboard.press("Tab")
+    if mode == "grid":
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#{mode}", state="visible")
+    yield page
+    assert page.said == []
+    context.close()
+
+
+def answered(page):
+    return int(page.locator("#count").inner_text().split()[0])
+
+
+def shown(page):
+    """The image and the label on the screen."""
+    return page.locator("#image").get_attribute("src"), page.locator("#label-name").inner_text()
+
+
+def press(page, keys):
+    """Press keys one after the other, each when the page takes an answer."""
+    for key in keys:
+        page.wait_for_selector("body:not([data-busy])")
+        page.keyboard.press(key)
+
+
+def state(page, wanted):
+    page.wait_for_selector(f"#saved[data-state={wanted}]")
+
+
+def test_two_reviewers_at_once_are_not_asked_the_same_where_one_vote_is_enough(browser, serve):
+    server = serve(tasks=12)
+    with reviewing(browser, server, "ana") as ana, reviewing(browser, server, "ben") as ben:
+        seen = {"ana": [], "ben": []}
+        for _ in range(5):
+            for name, page in (("ana", ana), ("ben", ben)):
+                seen[name].append(shown(page))
+                press(page, "y")
+        for name, page in (("ana", ana), ("ben", ben)):
+            page.wait_for_selector("body:not([data-busy])")
+            while page.locator("#single").is_visible():
+                seen[name].append(shown(page))
+                press(page, "y")
+                page.wait_for_selector("body:not([data-busy])")
+        for page in (ana, ben):
+            page.wait_for_selector("#end", state="visible")
+            assert "All 12 questions" in page.locator("#end-text").inner_text()
+        votes = server.votes()
+    assert len(votes) == 12
+    assert len({(vote.sample, vote.label) for vote in votes}) == 12
+    assert not set(seen["ana"]) & set(seen["ben"])
+    assert min(len(seen["ana"]), len(seen["ben"])) >= 4
+
+
+def test_both_are_asked_where_two_votes_are_needed_each_once(browser, serve):
+    server = serve(tasks=6, needed=2)
+    with reviewing(browser, server, "ana") as ana, reviewing(browser, server, "ben") as ben:
+        assert shown(ana) == shown(ben)
+        for page in (ana, ben):
+            press(page, "n" * 6)
+            page.wait_for_selector("#end", state="visible")
+    votes = server.votes()
+    tasks = {(vote.sample, vote.label) for vote in votes}
+    assert len(tasks) == 6
+    assert sorted((vote.sample, vote.label, vote.reviewer) for vote in votes) == sorted(
+        (*task, name) for task in tasks for name in ("ana", "ben")
+    )
+
+
+def test_keyboard_only_one_by_one_and_in_a_grid(browser, serve):
+    server = serve()
+    with reviewing(browser, server, "ana") as page:
+        press(page, ["y", "ArrowLeft", "u", "ArrowUp"])
+        assert [vote.answer for vote in server.wait_for(4)] == ["yes", "no", "unsure", "skip"]
+        page.wait_for_selector("body:not([data-busy])")
+        before = shown(page)
+        press(page, ["z", "Backspace"])
+        assert page.locator("[data-answer=unsure]").get_attribute("class") == "before"
+        page.keyboard.press("n")
+        page.keyboard.press("s")
+        page.wait_for_function(
+            "before => document.querySelector('#image').getAttribute('src') === before", arg=before[0]
+        )
+        state(page, "saved")
+        assert [vote.answer for vote in server.votes()] == ["yes", "no", "no", "skip"]
+
+        page.keyboard.press("?")
+        assert page.locator("#keys").is_visible()
+        page.keyboard.press("y")  # answers nothing while the list is open
+        page.keyboard.press("Escape")
+        page.keyboard.press("p")
+        page.wait_for_selector("#panel-reviewers td")
+        page.keyboard.press("Escape")
+        assert page.locator("#panel").is_hidden()
+
+        page.keyboard.press("g")
+        page.wait_for_selector("#grid", state="visible")
+        tiles = page.locator("#tiles button").count()
+        assert tiles > 2
+        label = page.locator("#grid-label").inner_text()
+        press(page, ["ArrowRight", " ", "ArrowRight", "u"])
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')").endswith("unsure")
+        assert page.locator("#confirm-text").inner_text() == f"1 wrong, {tiles - 2} right, 1 unsure"
+        page.keyboard.press("Enter")
+        votes = server.wait_for(4 + tiles)[4:]
+        assert {vote.label for vote in votes} == {label}
+        assert [vote.answer for vote in votes] == ["yes", "no", "unsure"] + ["yes"] * (tiles - 3)
+        press(page, "z")  # the whole grid comes back, with its marks
+        page.wait_for_selector(f"#tiles button:nth-child({tiles})")
+        state(page, "saved")
+        assert len(server.votes()) == 4
+        marks = page.locator("#tiles button").evaluate_all("tiles => tiles.map(tile => tile.dataset.answer)")
+        assert marks[:3] == ["yes", "no", "unsure"]
+
+
+def test_what_was_skipped_is_asked_again_at_the_end(browser, serve):
+    server = serve(tasks=3)
+    with reviewing(browser, server, "ana") as page:
+        press(page, "sys")
+        page.locator("#again").click()
+        page.wait_for_selector("#single", state="visible")
+        press(page, "sn")
+        page.wait_for_selector("#end", state="visible")
+        assert sorted(vote.answer for vote in server.wait_for(3)) == ["no", "skip", "yes"]
+
+
+def test_on_a_phone_nothing_is_cut_off_and_everything_can_be_touched(browser, serve):
+    server = serve()
+    fits = "document.documentElement.scrollWidth <= innerWidth"
+    small = """() => [...document.querySelectorAll('button, input:not([type=radio]), label.choice')]
+        .filter(item => item.checkVisibility({visibilityProperty: true}))
+        .map(item => [item.outerHTML.slice(0, 60), item.getBoundingClientRect()])
+        .filter(([, box]) => box.width < 44 || box.height < 44 || box.left < 0 || box.right > innerWidth)
+        .map(([html]) => html)"""
+    options = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    with reviewing(browser, server, "ana", **options) as page:
+        assert page.evaluate(fits)
+        assert page.evaluate(small) == []
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        stage = page.locator("#stage").bounding_box()
+        for answer in ("yes", "no"):
+            page.wait_for_selector("body:not([data-busy])")
+            page.locator(f"[data-answer={answer}]").tap()
+            assert page.locator("#stage").bounding_box() == stage  # nothing moves
+        page.wait_for_selector("body:not([data-busy])")
+        middle = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
+        page.mouse.move(*middle)
+        page.mouse.down()
+        page.mouse.move(middle[0] - 150, middle[1], steps=4)
+        page.mouse.up()
+        assert [vote.answer for vote in server.wait_for(3)] == ["yes", "no", "no"]
+        page.locator("#switch").tap()
+        page.wait_for_selector("#grid", state="visible")
+        assert page.evaluate(fits)
+        assert page.evaluate(small) == []
+        page.locator("#tiles button").nth(1).tap()
+        page.locator("#confirm").tap()
+        assert [vote.answer for vote in server.wait_for(5)][3:5] == ["yes", "no"]
+        assert page.evaluate(fits)
+
+
+def test_a_killed_server_loses_and_doubles_nothing_and_the_page_goes_on(browser, serve):
+    server = serve(Server)
+    with reviewing(browser, server, "ana") as page:
+        press(page, "ynu")
+        server.wait_for(2)
+        page.wait_for_selector('body[data-ahead="4"]')  # the next images are there
+        server.stop()
+        press(page, "yy")
+        state(page, "offline")
+        assert "kept here" in page.locator("#alert").inner_text()
+        server.start()
+        page.locator("#saved").click()  # try now
+        state(page, "saved")
+        page.wait_for_selector("#alert", state="hidden")
+        press(page, "znn")
+        state(page, "saved")
+        votes = server.wait_for(6)
+        assert answered(page) == 6
+    assert [vote.answer for vote in votes] == ["yes", "no", "unsure", "yes", "no", "no"]
+    assert len({(vote.sample, vote.label) for vote in votes}) == len(votes)
+    with VoteStore(server.file) as store:
+        assert len(store.history()) == 7
+
+
+def test_a_closed_browser_loses_nothing_either(browser, serve):
+    server = serve()
+    with reviewing(browser, server, "ana") as page:
+        page.route("**/api/votes", lambda route: route.abort())
+        press(page, "yn")
+        state(page, "offline")
+        assert server.votes() == []
+        page.unroute("**/api/votes")
+        again = page.context.new_page()
+        page.close()
+        again.goto(server.url)
+        assert [vote.answer for vote in server.wait_for(2)] == ["yes", "no"]
+
+
+def test_words_of_the_corpus_stay_words(browser, serve):
+    server = serve()
+    with reviewing(browser, server, "<b>ana</b>") as page:
+        assert page.locator("#words .title").inner_text() == EVIL
+        page.keyboard.press("g")
+        page.wait_for_selector("#tiles button")
+        assert page.locator("#tiles .caption").first.inner_text() == EVIL
+        page.keyboard.press("Enter")
+        page.keyboard.press("p")
+        page.wait_for_selector("#panel-reviewers td")
+        assert "<b>ana</b> (you)" in page.locator("#panel-reviewers").inner_text()
+        assert page.title() != "broken-in"
+        assert page.locator("#words img, #panel b, .caption img").count() == 0
