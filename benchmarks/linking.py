@@ -123,8 +123,8 @@ def main() -> None:
             best, median, found = measure(run, len(texts), arguments.repeats)
             first = first or best
             print(
-                f"{len(names):7} names  {name:10}  {best:9,.0f} texts/s (median {median:9,.0f}, {best / first:5.2f} times "
-                f"{arguments.only.split(',')[0]}), {found / len(texts):.2f} names a text, built in {built:.1f} s",
+                f"{len(names):7} names  {name:10}  {best:9,.0f} texts/s (median {median:9,.0f}), {best / first:5.2f} "
+                f"of the first; {found / len(texts):.2f} names a text, built in {built:.1f} s",
                 flush=True,
             )
 

@@ -33,9 +33,8 @@ def names(linker, *texts):
 
 def test_the_context_decides_and_unwanted_meanings_compete(lexicon):
     linker = EmbeddedLinker(lexicon, confidence=0.5)
-    assert names(linker, "turkey", "a turkey on the farm", "Turkey: Ankara", "farm in Istanbul, Turkey, near Ankara") == [
-        [], ["bird"], [], [],
-    ]  # fmt: skip
+    texts = ["turkey", "a turkey on the farm", "Turkey: Ankara", "farm in Istanbul, Turkey, near Ankara"]
+    assert names(linker, *texts) == [[], ["bird"], [], []]
     assert names(EmbeddedLinker(lexicon, confidence=0.5, context=False), "a turkey on the farm") == [[]]
     assert names(EmbeddedLinker(lexicon, confidence=0.3, context=False), "a turkey on the farm") == [
         []
@@ -88,7 +87,7 @@ def test_more_texts_than_a_batch(lexicon):
 
 def test_what_stands_beside_a_mention():
     assert is_foreign(set("der hund und die katze".split()))
-    assert not is_foreign(set("x y z".split()))
+    assert not is_foreign(set("dog house".split()))
     sentence = "that is the Duck Tours bus we went with"
     assert (
         nothing_scale("the", "tours", sentence, 12, 16, False) > nothing_scale("the", "", "the Duck", 4, 8, False) == 1
@@ -99,7 +98,11 @@ def test_what_stands_beside_a_mention():
     assert other_scales("kelly", "", "kelly slater", 6, 12)[3] > other_scales("", "", "slater", 0, 6)[3]
 
 
-@given(st.sampled_from(["", "the", "to", "kelly", "x", "|"]), st.sampled_from(["", "lake", "x"]), st.text(min_size=1))
+@given(
+    st.sampled_from(["", "the", "to", "kelly", "x", "|"]),
+    st.sampled_from(["", "lake", "x"]),
+    st.text("aB\n ", min_size=1),
+)
 def test_the_least_scales_are_the_least(before, after, text):
     assert nothing_scale(before, after, text, 0, 1, False) >= 1
     scales = other_scales(before, after, text, 0, 1)
@@ -162,7 +165,7 @@ def test_wordnet_itself():
         "Our trip to Turkey: Istanbul and Ankara": [],
         "cars, chevy, dodge, mustang, impala": ["car"],
         "I saw it, can't watch": [],
-        "downy woodpecker on a bench": ["downy woodpecker", "bench"],
+        "downy woodpecker on a car": ["downy woodpecker", "car"],
         "heather, hannah, parties": [],
         "la maison de la mare": [],
     }

@@ -153,21 +153,18 @@ class Lexicon:
             if entries[number].uri not in OTHERS
             for written in made[name].written
         }
-        found: dict[tuple[str, int], tuple[float, int]] = {}
+        found: tuple[list[str], list[int], list[float], list[int]] = ([], [], [], [])
         named = np.zeros(len(entries), bool)
         for (number, form), name in zip(given, normals, strict=True):
             forms = made[name]
             named[number] |= bool(forms.written)
-            for written in forms.written:
-                _add(found, written, number, form.weight, PROPER if form.text[:1].isupper() else PLAIN)
+            _add(found, forms.written, number, form.weight, PROPER if form.text[:1].isupper() else PLAIN)
             if not form.inflect:
                 continue
             for plural in forms.plurals:
                 # A plural that is a name of its own ("glasses") is mostly meant as that.
-                _add(found, plural, number, form.weight * (0.3 if plural in direct else 1.0), INFLECTED)
-            for together in forms.glued:
-                if together not in direct:
-                    _add(found, together, number, form.weight, GLUED)
+                _add(found, [plural], number, form.weight * (0.3 if plural in direct else 1.0), INFLECTED)
+            _add(found, [one for one in forms.glued if one not in direct], number, form.weight, GLUED)
         if not (named.all() or nameless):
             entry = entries[int(np.argmin(named))]
             raise LabelhedgeError(f"{entry.name!r} ({entry.uri}) has no name that could be found in a text")
@@ -177,12 +174,7 @@ class Lexicon:
             [entry.description for entry in entries],
             np.array([entry.support for entry in entries], np.int64),
             np.array([entry.wanted and entry.uri not in OTHERS for entry in entries], bool),
-            *_by_form(
-                [form for form, _ in found],
-                [number for _, number in found],
-                [weight for weight, _ in found.values()],
-                [kind for _, kind in found.values()],
-            ),
+            *_by_form(*found),
         )
 
     def __len__(self) -> int:
@@ -292,26 +284,37 @@ class _Made:
         return cls(written, more, [together for one in written + more if (together := glued(one))])
 
 
-def _add(found: dict[tuple[str, int], tuple[float, int]], form: str, entity: int, weight: float, kind: int) -> None:
-    """The heavier of two equal forms of an entity stays, and the plainer kind."""
-    before = found.get((form, entity), (0.0, GLUED))
-    found[form, entity] = (max(weight, before[0]), min(kind, before[1]))
+def _add(
+    found: tuple[list[str], list[int], list[float], list[int]],
+    forms: Sequence[str],
+    entity: int,
+    weight: float,
+    kind: int,
+) -> None:
+    for form in forms:
+        found[0].append(form)
+        found[1].append(entity)
+        found[2].append(weight)
+        found[3].append(kind)
 
 
 def _by_form(
     forms: Sequence[str], entity: npt.ArrayLike, weight: npt.ArrayLike, kind: npt.ArrayLike
 ) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int8]]:
-    """Candidates sorted by form, then entity, as the columns of a lexicon."""
+    """Candidates sorted by form, then entity; of equal ones the heavier weight stays, and the plainer kind."""
     column = pa.array(forms, pa.string()).dictionary_encode()
     names = column.dictionary.to_pylist()
     rank = np.empty(len(names), np.int64)
     rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
-    place = rank[column.indices.to_numpy()]
-    entities = np.asarray(entity, np.int64)
+    place, entities = rank[column.indices.to_numpy()], np.asarray(entity, np.int64)
     order = np.lexsort((entities, place))
-    offsets = np.searchsorted(place[order], np.arange(len(names) + 1))
-    weights = np.asarray(weight, np.float32).astype(np.float64)[order]
-    return sorted(names), offsets, entities[order], weights, np.asarray(kind, np.int8)[order]
+    place, entities = place[order], entities[order]
+    first = np.flatnonzero(np.diff(place, prepend=-1) | np.diff(entities, prepend=-1))
+    weights, kinds = np.asarray(weight, np.float32).astype(np.float64)[order], np.asarray(kind, np.int8)[order]
+    if len(first):
+        weights, kinds = np.maximum.reduceat(weights, first), np.minimum.reduceat(kinds, first)
+    offsets = np.searchsorted(place[first], np.arange(len(names) + 1))
+    return sorted(names), offsets, entities[first], weights, kinds
 
 
 def _refuse_twice(values: Sequence[str], what: str) -> None:

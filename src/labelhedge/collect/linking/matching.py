@@ -32,7 +32,9 @@ GONE = 1
 """Stands for letters that are nothing of their own: combining accents, invisible marks."""
 
 _ADDRESS_MARK = re.compile(r"://|www\.|@|\.com|\.org|\.net")
-_ADDRESS = re.compile(r"(?:\w+://|www\.)\S+|[\w.+-]+@[\w-]+\.\S+|[\w.-]+\.(?:com|org|net)\b(?:/\S*)?")
+_ADDRESS = re.compile(
+    r"""(?:\w+://|www\.)[^\s,()<>"]+|[\w.+-]+@[\w-]+\.[\w.]+|[\w.-]+\.(?:com|org|net)\b(?:/[^\s,()<>"]*)?"""
+)
 
 _WHITE = re.compile(r"\s")
 

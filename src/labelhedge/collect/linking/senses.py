@@ -19,7 +19,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelhedge.collect.linking.lexicon import FUNCTION_WORDS
+from labelhedge.collect.linking.wordlists import FUNCTION_WORDS
 from labelhedge.collect.records import Entity
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph.wordnet import DEBIAN, WordNet, uri

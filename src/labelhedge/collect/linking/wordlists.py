@@ -34,7 +34,7 @@ FOREIGN = (
         "im mit von vom zum zur den dem ein eine auf fur bei nach aus auch nicht ich wir sie beim di gli della dei "
         "delle nel nella per che non sono alla piu e o os as do da dos em no na nos nas um uma com het een van op "
         "met voor te bij naar uit aan zijn niet ook onze mijn och i pa av ar som till med for fran det ett og er "
-        "til af paa w z jest nie po ve bir ile bu ja on ei els amb dels pel".split()
+        "til af paa jest nie po ve bir ile bu ja on ei els amb dels pel".split()
     )
     - ENGLISH
 )
