@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -114,7 +108,7 @@ def test_labels_are_matched_by_uri_name_or_id():
 def test_a_label_without_uri_is_named_by_its_id_and_has_siblings():
     labels = [lh.Label(id="red fox", name="fox"), lh.Label(id="w", name="wolf"), lh.Label(id="x", name="newt")]
     facts = [Triple("urn:Canidae", f"urn:x:{name}", "urn:family") for name in ("fox", "wolf")]
-    built = build_graph(labels, [Facts(facts)], match="name", prefix="urn:x:")
+    built = build_graph(labels, [Facts(facts)], match="name", prefix="urn:x:", relations="all")
     assert {triple.v for triple in built.triples()} == {"urn:labelhedge:label:red%20fox", "urn:labelhedge:label:w"}
     assert lh.graph.siblings(built.triples(), labels) == [[1], [0], []]
     assert built.unmatched == ["newt"]
@@ -128,7 +122,7 @@ def test_what_cannot_be_is_refused(tmp_path):
         build_graph(labels_of("fox"), [Facts(of("", Canidae="fox"))], relations=["order"])
     with pytest.raises(ValueError, match=r"no label was found in the sources.*--match name"):
         build_graph(labels_of("fox"), [Facts()]).write(tmp_path / "graph.nt")
-    with pytest.raises(ValueError, match="no relation makes siblings of use"):
+    with pytest.raises(ValueError, match="no relation makes siblings of use among the 1 of 2 labels that were found"):
         build_graph(labels_of("fox", "cat"), [Facts(of("", Canidae="fox"))]).write(tmp_path / "graph.nt")
     assert list(tmp_path.iterdir()) == []
 
@@ -180,11 +174,15 @@ def test_useless_relations_have_their_reasons():
     labels = [f"l{n}" for n in range(200)]
     triples = [("all", v, "everything") for v in labels] + [(f"the {v}", v, "nothing") for v in labels]
     triples += [("half", v, "coarse") for v in labels[:150]] + [("two", v, "rare") for v in labels[:2]]
+    triples += [("one", labels[2], "rare")] + [("same", v, "single") for v in labels[:8]]
+    triples += [(f"{n // 9} of 10", v, "lopsided") for n, v in enumerate(labels[:10])]
     triples += [(f"g{n // 5}", v, "fine") for n, v in enumerate(labels)] + [("u", "other", "elsewhere")]
     graph = LabelGraph.from_triples(triples, labels)
     assert {row.relation: row.useless for row in measure_relations(graph)} == {
         "fine": "",
-        "coarse": "too coarse: a label has 149.0 of the 199 others as siblings",
+        "coarse": "too coarse: the 150 labels that have it are all siblings of each other",
+        "single": "too coarse: the 8 labels that have it are all siblings of each other",
+        "lopsided": "too coarse: a label has 8.0 of the 9 others that have it as siblings",
         "everything": "everything is everything's sibling",
         "nothing": "no two labels share an entity",
         "rare": "only 2 of 200 labels have siblings",
@@ -332,6 +330,14 @@ def test_a_picture_says_what_it_leaves_out():
     assert all(any(text in line for line in texts(picture)) for text in picture.omitted)
 
 
+def test_a_picture_of_a_group_of_thousands_counts_siblings():
+    labels = [f"l{n}" for n in range(5000)]
+    picture = draw_graph(LabelGraph.from_triples([("all", v, "r") for v in labels], labels), labels, omitted=["a note"])
+    assert picture.omitted == ["a note", "4,600 of 5,000 labels with siblings are not drawn"]
+    assert texts(picture).count("4999") == 400
+    assert "Left out: a note." in texts(picture)
+
+
 def test_a_picture_of_nothing():
     assert "0 of 1 labels" in draw_graph(LabelGraph.from_triples([], ["a"]), ["a"]).svg
 
@@ -374,6 +380,23 @@ def test_show_the_embedded_corpus(tmp_path):
     out = run("graph", "show", "clipart", "--out", tmp_path / "clipart.svg", "--relations", "parent")
     assert "graph: 28 of 34 labels have siblings, 3.4 on average" in out
     ElementTree.fromstring((tmp_path / "clipart.svg").read_text())
+
+
+def test_show_draws_what_fits_into_memory_and_says_what_does_not(make_corpus, tmp_path):
+    count = 7200  # 51,840,000 pairs of one type
+    labels = [{"id": str(n), "name": f"label {n}", "uri": f"urn:l{n}"} for n in range(count)]
+    graph = "".join(
+        f"<urn:l{n}> <urn:type> <urn:thing> .\n<urn:l{n}> <urn:family> <urn:f{n // 3}> .\n" for n in range(count)
+    )
+    folder = make_corpus(tmp_path / "corpus", info={"labels": labels}, files={"graph.nt": graph.encode()})
+    out = run("graph", "show", folder, "--out", tmp_path / "graph.svg")
+    note = "the relation type makes 51,840,000 pairs of siblings and is not drawn"
+    assert "graph: 7200 of 7200 labels have siblings, 2.0 on average" in out
+    assert f"note: {note}" in " ".join(out.split())
+    picture = (tmp_path / "graph.svg").read_text()
+    assert note in picture
+    assert "f0 · 3" in picture
+    assert "thing" not in picture
 
 
 @pytest.mark.parametrize(
@@ -422,43 +445,6 @@ def test_a_store_is_kept_and_used_again(tmp_path):
         run(*common, "--out", tmp_path / "3.nt", "--from", folder / "a.nt", "--store", tmp_path / "store")
 
 
-BUILD = """
-import sys
-from labelhedge.graph import files
-from labelhedge.cli import main
-files.CHUNK = 2000
-main()
-"""
-
-
-def test_a_build_that_is_killed_goes_on_and_ends_with_the_same_bytes(tmp_path):
-    (tmp_path / "l.csv").write_text("uri,name\n" + "".join(f"urn:l{n},label {n}\n" for n in range(50)))
-    facts = "".join(f"<urn:l{n % 60}> <urn:r{n % 3}> <urn:u{n % 11}> .\n" for n in range(2000))
-    (tmp_path / "facts.nt").write_text(facts)
-    labels, sources = read_labels(tmp_path / "l.csv"), [str(tmp_path / "facts.nt")]
-    said = [what for what in build_file(labels, tmp_path / "whole.nt", sources=sources) if isinstance(what, str)]
-    command = ["graph", "build", "--labels", "l.csv", "--from", "facts.nt", "--out", "killed.nt"]
-    process = subprocess.Popen([sys.executable, "-c", BUILD, *command], cwd=tmp_path)
-    ledger = tmp_path / ".killed.nt.store" / "ledger.json"
-    deadline = time.monotonic() + 60
-    while not (ledger.exists() and _offset(ledger) > 4000):
-        assert process.poll() is None, "the build was over before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert 4000 < _offset(ledger) < len(facts)
-    assert not (tmp_path / "killed.nt").exists()
-    again = [what for what in build_file(labels, tmp_path / "killed.nt", sources=sources) if isinstance(what, str)]
-    assert (tmp_path / "killed.nt").read_bytes() == (tmp_path / "whole.nt").read_bytes()
-    assert again[:-1] == said[:-1]  # all counts; the last line names the file
-    assert not ledger.parent.exists()
-
-
-def _offset(ledger):
-    return max((entry["offset"] for entry in json.loads(ledger.read_text())["files"].values()), default=0)
-
-
 # real data
 
 
@@ -478,6 +464,39 @@ def test_dbpedia_gives_sensible_siblings_for_species(tmp_path):
     found = {names[n]: {names[m] for m in group} for n, group in enumerate(siblings) if group}
     plants = {"Camellia", "Coreopsis", "Dendrobium", "Epiphyllum", "Fir", "Goldenrod", "Magnolia", "Spruce"}
     assert found == {name: plants - {name} for name in plants}  # and no animal, though 12 labels are in this sample
+
+
+def test_one_kingdom_of_eight_plants_is_not_chosen_for_219_species(tmp_path):
+    labels = [GraphLabel(name, name, DBPEDIA + name) for name in species()]
+    said = build_file(labels, tmp_path / "graph.nt", sources=[str(outside("dbpedia50.tsv.gz"))], prefix=DBPEDIA)
+    told = []
+    with pytest.raises(ValueError, match="no relation makes siblings of use among the 12 of 219 labels"):
+        told.extend(map(str, said))
+    assert "useless, too coarse: the 8 labels that have it are all siblings of each other: kingdom" in told
+    assert "useless, too coarse: the 6 labels that have it are all siblings of each other: division" in told
+    assert not (tmp_path / "graph.nt").exists()
+
+
+@pytest.mark.parametrize(
+    ("ranks", "chosen"),
+    [("family", "family"), ("family order class division kingdom phylum", "family, order")],
+)
+def test_family_and_order_are_chosen_for_what_dbpedia_knows_ranks_of(tmp_path, ranks, chosen):
+    path = outside("dbpedia50.tsv.gz")
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        rows = [line.rstrip("\n").split("\t") for line in file]
+    names = sorted({head for head, _, relation in rows if relation in ranks.split()})
+    labels = [GraphLabel(name, name, DBPEDIA + name) for name in names]
+    said = list(build_file(labels, tmp_path / "graph.nt", sources=[str(path)], prefix=DBPEDIA))
+    assert f"relations: {chosen}" in said
+    assert any("that have it are all siblings of each other" in what and "kingdom" in what for what in map(str, said))
+    siblings = lh.graph.siblings(lh.graph.read_triples(tmp_path / "graph.nt"), labels)
+    taxa = {name: set() for name in names}
+    for head, tail, relation in rows:
+        if head in taxa and relation in chosen.split(", "):
+            taxa[head].add((relation, tail))
+    for name, group in zip(names, siblings, strict=True):
+        assert {names[m] for m in group} == {other for other in names if taxa[other] & taxa[name]} - {name}
 
 
 def test_wordnet_gives_families_for_species_of_the_paper(tmp_path):

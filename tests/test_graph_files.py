@@ -169,6 +169,31 @@ def test_columns_in_any_order(tmp_path, text, columns):
     assert counts.bad == 0
 
 
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("columns", [None, ("head", "tail", "relation"), ("1", "2", "3")])
+@pytest.mark.parametrize("header", [b"head,tail,relation\r\n", b'"head","tail","relation"\r\n'])
+def test_a_csv_of_excel_begins_with_a_byte_order_mark(tmp_path, columns, header):
+    (tmp_path / "a.csv").write_bytes(BOM + (b"" if columns == ("1", "2", "3") else header) + b"fox,Canidae,family\r\n")
+    with TripleStore(tmp_path / "store", chunk=1) as store:
+        counts = store.load(tmp_path / "a.csv", TableFormat(columns=columns))
+        found = set(store.ask(ALL))
+    assert found == {("urn:labelhedge:name:fox", "urn:labelhedge:relation:family", "urn:labelhedge:name:Canidae")}
+    assert counts.bad == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.nt", b"<urn:a> <urn:r> <urn:u> .\n"), ("a.ttl", b"<urn:a> <urn:r> <urn:u> .\n"),
+     ("a.ttl", b"@prefix : <urn:> .\n:a :r :u .\n")],
+)  # fmt: skip
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_rdf_may_begin_with_a_byte_order_mark(tmp_path, name, text, compress):
+    counts, found = load(tmp_path, name if compress is bytes else f"{name}.gz", compress(BOM + text))
+    assert (found, counts.bad) == ({("urn:a", "urn:r", "urn:u")}, 0)
+
+
 def test_quoted_csv(tmp_path):
     form = TableFormat(prefix="urn:x:", relation_prefix="urn:y:")
     counts, found = table(tmp_path, "a.csv", 'fox,"Dogs, wolves",kind\nfox,"open\n', form)

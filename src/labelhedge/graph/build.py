@@ -110,7 +110,11 @@ class Built:
                     "no label was found in the sources: are its URIs those of the sources? Labels can be looked up by "
                     "name with --match name and --prefix, such as http://dbpedia.org/resource/"
                 )
-            raise LabelhedgeError("no relation makes siblings of use: name some with --relations, or add a source")
+            found = self.graph.count - len(self.unmatched)
+            raise LabelhedgeError(
+                f"no relation makes siblings of use among the {found:,} of {self.graph.count:,} labels that were found "
+                "in the sources: name some with --relations, or add a source"
+            )
         entities = {triple.u for triple in self.triples()} if self.names else set()
         write_triples(path, self.triples(), {iri: name for iri, name in self.names.items() if iri in entities})
         return count

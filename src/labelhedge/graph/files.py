@@ -31,6 +31,8 @@ CHUNK = 8 << 20
 """Bytes of a file, decompressed, that are loaded in one piece."""
 EXAMPLES = 5
 """How many bad lines are kept."""
+BOM = b"\xef\xbb\xbf"
+"""What Excel writes before the first line of a CSV in UTF-8."""
 NAME = "urn:labelhedge:name:"
 RELATION = "urn:labelhedge:relation:"
 """Before the bare names of a table where no other prefix is given."""
@@ -207,7 +209,7 @@ Kept = list[tuple[int, bytes]]
 def statements(piece: bytes, counts: Counts) -> Kept:
     """Of lines of N-Triples or N-Quads, the statements between IRIs; the counts are brought up to date."""
     kept = []
-    for line in _lines(piece):
+    for line in _lines(piece, first=not counts.lines):
         counts.lines += 1
         found = _split(line)
         if found:
@@ -227,7 +229,7 @@ def table_statements(piece: bytes, counts: Counts, form: TableFormat, path: Path
     delimiter = TABLES[ending(path)]
     places, header = table_places(form, path)
     kept = []
-    for line in _lines(piece):
+    for line in _lines(piece, first=not counts.lines):
         counts.lines += 1
         if not line.strip() or (header and counts.lines == 1):
             counts.comments += 1
@@ -260,7 +262,7 @@ def without_bad(kept: Kept, counts: Counts) -> bytes:
 def table_places(form: TableFormat, path: Path) -> tuple[tuple[int, int, int], bool]:
     """Where head, tail and relation stand in a table, from 0, and whether its first line is a header."""
     with open_decompressed(path) as file:
-        first = _fields(file.readline().rstrip(b"\r\n"), TABLES[ending(path)]) or []
+        first = _fields(file.readline().removeprefix(BOM).rstrip(b"\r\n"), TABLES[ending(path)]) or []
     names = [name.strip().lower() for name in first]
     for trio in ("head tail relation", "subject object predicate", "v u r"):
         if form.columns is None and set(trio.split()) <= set(names):
@@ -290,8 +292,8 @@ def _fields(line: bytes, delimiter: str) -> Sequence[str] | None:
         return None
 
 
-def _lines(piece: bytes) -> list[bytes]:
-    return piece.removesuffix(b"\n").split(b"\n")
+def _lines(piece: bytes, *, first: bool) -> list[bytes]:
+    return (piece.removeprefix(BOM) if first else piece).removesuffix(b"\n").split(b"\n")
 
 
 def _split(line: bytes) -> tuple[bytes, bytes, bytes] | None:
@@ -306,7 +308,7 @@ def _split(line: bytes) -> tuple[bytes, bytes, bytes] | None:
 def _starts_with_lines(path: Path) -> bool:
     """Whether the first lines of a Turtle file are those of N-Triples, as in DBpedia's dumps."""
     piece, _ = next(chunks(path, size=1 << 16), (b"", 0))
-    found = [line for line in _lines(piece) if line.strip() and not line.lstrip().startswith(b"#")]
+    found = [line for line in _lines(piece, first=True) if line.strip() and not line.lstrip().startswith(b"#")]
     if any(line.lower().lstrip().startswith((b"@", b"prefix", b"base")) for line in found):
         return False
     return 2 * sum(bool(_OTHER.fullmatch(line)) for line in found) > len(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,11 +10,12 @@ from typing import Any, Literal, cast
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph.build import Match, build_graph, figures_table, useless_lines
 from labelhedge.graph.files import NAME, TableFormat
-from labelhedge.graph.information import measure_relations
+from labelhedge.graph.information import fitting_siblings, measure_relations
 from labelhedge.graph.label_graph import LabelGraph
 from labelhedge.graph.picture import draw_graph
 from labelhedge.graph.relations import describe_siblings
 from labelhedge.graph.sources import open_sources
+from labelhedge.graph.triple_store import discard
 from labelhedge.graph.triples import read_names
 
 
@@ -37,8 +37,9 @@ def build_file(
 ) -> Iterator[Any]:
     """Build the graph of labels into a file, and say what was found; the parameters are those of the command.
 
-    What is loaded stays in a folder beside `out` until the file is written, so that a build that was killed goes on;
-    a `store` that is named stays for other builds.
+    What is loaded stays in a folder beside `out` until the file is written, so that a build that was killed, or found
+    nothing of use, goes on; it is loaded afresh where the sources or how they are read differ. A `store` that is named
+    stays for other builds.
 
     Yields
     ------
@@ -68,6 +69,7 @@ def build_file(
         sources,
         store=folder,
         redirects=redirects,
+        replace=store is None,
         table=table,
         by_name=match == "name",
         below=below.split(",") if below else (),
@@ -86,7 +88,7 @@ def build_file(
     yield from useless_lines(built.figures)
     count = built.write(out)
     if store is None:
-        shutil.rmtree(folder)
+        discard(folder)
     yield f"{count:,} triples: {out}"
 
 
@@ -120,9 +122,12 @@ def show_file(
     figures = measure_relations(graph)
     yield figures_table(figures, chosen)
     yield from useless_lines(figures)
-    yield describe_siblings(graph.sibling_matrix(chosen))
-    drawn = graph.limited_to(chosen)
-    picture = draw_graph(drawn, [label.name for label in labels], title=title, entity_names=read_names(path))
+    matrix, omitted = fitting_siblings(graph, [row.relation for row in figures if row.relation in set(chosen)])
+    yield describe_siblings(matrix)
+    drawn = graph.limited_to(set(chosen) - omitted.keys())
+    picture = draw_graph(
+        drawn, [label.name for label in labels], title=title, entity_names=read_names(path), omitted=omitted.values()
+    )
     picture.save(out)
     yield from (f"note: {text}" for text in picture.omitted)
     yield f"picture: {out}"

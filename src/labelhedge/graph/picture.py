@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import cycle, groupby
@@ -63,7 +63,12 @@ class _Column:
 
 
 def draw_graph(
-    graph: LabelGraph, names: Sequence[str], *, title: str = "", entity_names: Mapping[str, str] | None = None
+    graph: LabelGraph,
+    names: Sequence[str],
+    *,
+    title: str = "",
+    entity_names: Mapping[str, str] | None = None,
+    omitted: Iterable[str] = (),
 ) -> Picture:
     """Draw labels and their siblings.
 
@@ -75,6 +80,8 @@ def draw_graph(
     title : str
     entity_names : mapping from IRI to name, optional
         What entities are called; default: the end of their IRIs.
+    omitted : strings
+        What was left out of the graph before, for the picture to say.
 
     Examples
     --------
@@ -83,19 +90,16 @@ def draw_graph(
     >>> "Felidae" in picture.svg, "without siblings" in picture.svg, picture.omitted
     (True, True, [])
     """
-    columns, omitted = _columns(graph)
-    related: dict[int, set[int]] = defaultdict(set)
-    for column in columns:
-        for labels in column.groups.values():
-            for label in labels:
-                related[label].update(labels)
+    columns, more = _columns(graph)
+    omitted = [*omitted, *more]
+    related = {label for column in columns for labels in column.groups.values() for label in labels}
     rows = _order(sorted(related), columns, names)
     if len(rows) > MOST_LABELS:
         omitted.append(f"{len(rows) - MOST_LABELS:,} of {len(rows):,} labels with siblings are not drawn")
         rows = rows[:MOST_LABELS]
     alone = [names[label] for label in range(graph.count) if label not in related]
     shown = {iri: (entity_names or {}).get(iri) or _readable(iri) for iri in graph.entities}
-    counts = {label: len(related[label]) - 1 for label in rows}
+    counts = _counts(rows, columns)
     colours = _colours(rows, columns)
     left = MARGIN + max([60, *(_width(names[label]) for label in rows)]) + 44
     width = max(left + len(columns) * (WIDTH + GAP) + MARGIN, 620)
@@ -147,6 +151,16 @@ def _columns(graph: LabelGraph) -> tuple[list[_Column], list[str]]:
             inside = {entity: groups[entity] for entity in dict.fromkeys(lane.values())}
             columns.append(_Column(name if not number else f"{name} ({number + 1})", lane, inside))
     return columns, omitted
+
+
+def _counts(rows: Sequence[int], columns: Sequence[_Column]) -> dict[int, int]:
+    """How many siblings each label that is drawn has; of all labels, the sets would not fit into memory."""
+    siblings: dict[int, set[int]] = {label: set() for label in rows}
+    for column in columns:
+        for labels in column.groups.values():
+            for label in siblings.keys() & set(labels):
+                siblings[label].update(labels)
+    return {label: len(group) - 1 for label, group in siblings.items()}
 
 
 def _order(labels: Sequence[int], columns: Sequence[_Column], names: Sequence[str]) -> list[int]:

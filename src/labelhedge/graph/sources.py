@@ -7,6 +7,7 @@ with open_sources(["mappingbased.ttl.bz2", "wordnet"], store="graph.store") as o
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from labelhedge.graph.files import Counts, TableFormat
 from labelhedge.graph.label_graph import local_name
 from labelhedge.graph.sparql import MOST_ROWS, Endpoint, Source, Sparql
 from labelhedge.graph.taxonomy import WordNetSource
-from labelhedge.graph.triple_store import TripleStore, is_store
+from labelhedge.graph.triple_store import TripleStore, is_store, set_aside
 from labelhedge.graph.wordnet import DEBIAN, WordNet
 
 NAMES_PER_QUERY = 100
@@ -58,6 +59,7 @@ def open_sources(
     *,
     store: str | os.PathLike[str],
     redirects: Sequence[str | os.PathLike[str]] = (),
+    replace: bool = False,
     table: TableFormat | None = None,
     by_name: bool = False,
     below: Sequence[str] = (),
@@ -74,6 +76,9 @@ def open_sources(
         Where files are loaded and answers of endpoints are kept. What is there already is not done again.
     redirects : files
         Of ``a dbo:wikiPageRedirects b``, loaded like the others.
+    replace : bool
+        Load the files afresh where the store holds anything else, be it of a build that was killed or failed.
+        Answers of endpoints stay.
     table : TableFormat, optional
         How TSV and CSV files are read.
     by_name, below
@@ -84,7 +89,8 @@ def open_sources(
     Raises
     ------
     ValueError
-        When a name is none of these, or the store holds files that are not among them.
+        When a name is none of these; or the store holds files, whole or in part, that are not among them, have changed
+        or were read in another way, and `replace` is false.
     """
     if not names:
         raise LabelhedgeError(
@@ -94,13 +100,11 @@ def open_sources(
     sources: list[Source] = []
     with ExitStack() as stack:
         own = stack.enter_context(TripleStore(store))
-        wanted = {str(path.resolve()) for path in found}
-        for other in own.loaded:
-            if other not in wanted:
-                raise LabelhedgeError(
-                    f"{store} holds {other} too, which is not among the sources: add it with --from, name another "
-                    "--store, or delete that folder"
-                )
+        if other := own.other_than(found, table):
+            own.close()
+            if not replace:
+                raise LabelhedgeError(f"{other}: name another --store, or delete that folder")
+            own = stack.enter_context(_emptied(Path(store)))
         for path in found:
             own.load(path, table, progress=progress)
         if found:
@@ -115,6 +119,16 @@ def open_sources(
             elif is_store(Path(name)):
                 sources.append(Sparql(stack.enter_context(TripleStore(name)).ask))
         yield Opened(sources, own.loaded)
+
+
+def _emptied(folder: Path) -> TripleStore:
+    """A new store in place of an old one; only answers of endpoints are taken over, which hold for any files."""
+    gone = set_aside(folder)
+    store = TripleStore(folder)
+    if (gone / "answers").exists():
+        (gone / "answers").replace(folder / "answers")
+    shutil.rmtree(gone)
+    return store
 
 
 def _is_path(name: str) -> bool:

@@ -8,14 +8,18 @@
       ledger.json      which files were loaded, how far, and what was found in them; written after each piece
       triples/         pyoxigraph's own files
 
-A piece whose entry in the ledger a kill prevented is loaded again; triples are a set, so nothing changes.
+A file is entered in the ledger before its first statement goes into the store, so that the ledger names all files that
+the store holds anything of. A piece that a kill kept out of the ledger is loaded again; triples are a set, so nothing
+changes.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
@@ -52,8 +56,8 @@ class TripleStore:
 
     def __init__(self, folder: str | os.PathLike[str], *, chunk: int | None = None) -> None:
         self.folder, self._chunk = Path(folder), chunk or files.CHUNK
-        self._ledger = self.folder / "ledger.json"
-        if self.folder.exists() and not self._ledger.exists() and any(self.folder.iterdir()):
+        self._ledger, self._partial = self.folder / "ledger.json", self.folder / "ledger.tmp"
+        if not self._ledger.exists() and self.folder.exists() and set(self.folder.iterdir()) - {self._partial}:
             raise LabelhedgeError(f"{self.folder} holds other things than a store of triples: choose another folder")
         self.folder.mkdir(parents=True, exist_ok=True)
         self._files: dict[str, dict[str, Any]] = {}
@@ -93,6 +97,31 @@ class TripleStore:
         """What was found in each file that is loaded whole, by its path."""
         return {name: _counts(entry) for name, entry in self._files.items() if entry["done"]}
 
+    def other_than(self, paths: Iterable[str | os.PathLike[str]], table: TableFormat | None = None) -> str:
+        """What the store holds, whole or in part, that is not of these files as they are, read in this way.
+
+        Parameters
+        ----------
+        paths : files
+        table : TableFormat, optional
+            How TSV and CSV files are read.
+
+        Returns
+        -------
+        str
+            In words; empty where it holds nothing else.
+        """
+        wanted = {str(Path(path).resolve()): Path(path) for path in paths}
+        for name, entry in self._files.items():
+            if name not in wanted:
+                return f"{self.folder} holds {name} too, which is not among the sources"
+            if entry["about"] != _about(wanted[name], table or TableFormat()):
+                return (
+                    f"{wanted[name]} has changed since it was loaded into {self.folder}, or is to be read in another "
+                    "way now"
+                )
+        return ""
+
     def load(self, path: str | os.PathLike[str], table: TableFormat | None = None, *, progress: bool = False) -> Counts:
         """Load a file, or the rest of it; one that is loaded already is not read again.
 
@@ -117,16 +146,18 @@ class TripleStore:
         """
         path = Path(path)
         table = table or TableFormat()
-        state = path.stat()
-        kind = files.kind_of(path)
-        about = [state.st_size, state.st_mtime_ns, repr(table) if kind == "table" else kind]
-        entry = self._files.setdefault(str(path.resolve()), {"about": about, "offset": 0, "done": False, "counts": {}})
+        kind, about, name = files.kind_of(path), _about(path, table), str(path.resolve())
+        entry = self._files.get(name) or {"about": about, "offset": 0, "done": False, "counts": {}}
         if entry["about"] != about:
             raise LabelhedgeError(
                 f"{path} has changed since it was loaded into {self.folder}, or is to be read in another way now: "
                 "delete that folder, or name another --store"
             )
         if not entry["done"]:
+            if kind == "table":
+                files.table_places(table, path)  # columns that are not there leave no entry
+            self._files[name] = entry
+            self._write_ledger()
             with _bar(path, show=progress) as advance:
                 if kind in ("lines", "table"):
                     self._load_lines(path, entry, table if kind == "table" else None, advance)
@@ -134,6 +165,8 @@ class TripleStore:
                     self._load_whole(path, entry, kind, advance)
             counts = _counts(entry)
             if not counts.triples and not counts.other:
+                del self._files[name]
+                self._write_ledger()
                 raise LabelhedgeError(_nothing(path, kind, counts))
             entry["done"] = True
             self._write_ledger()
@@ -164,6 +197,8 @@ class TripleStore:
         form = pyoxigraph.RdfFormat.from_extension(kind)
         try:
             with files.reading(path) as file:
+                if cast(io.BufferedReader, file).peek(3)[:3] == files.BOM:
+                    file.read(3)
                 quads = self._named(
                     pyoxigraph.parse(cast(IO[bytes], file), format=form, base_iri=path.resolve().as_uri()), counts
                 )
@@ -189,14 +224,32 @@ class TripleStore:
             self.store.bulk_load(data, format=pyoxigraph.RdfFormat.N_TRIPLES)
 
     def _write_ledger(self) -> None:
-        partial = self._ledger.with_suffix(".tmp")
-        partial.write_text(json.dumps({"version": VERSION, "files": self._files}, indent=1), encoding="utf-8")
-        partial.replace(self._ledger)
+        self._partial.write_text(json.dumps({"version": VERSION, "files": self._files}, indent=1), encoding="utf-8")
+        self._partial.replace(self._ledger)
 
 
 def is_store(path: Path) -> bool:
     """Whether a folder is a store of triples."""
     return (path / "ledger.json").exists()
+
+
+def discard(folder: Path) -> None:
+    """Remove a store that nobody has open; killed in the middle, no half of one stays in its place."""
+    shutil.rmtree(set_aside(folder))
+
+
+def set_aside(folder: Path) -> Path:
+    """Give a store that nobody has open the name of one to be removed; returns where it is now."""
+    gone = folder.with_name(f"{folder.name}.discarded")
+    if gone.exists():
+        shutil.rmtree(gone)
+    return folder.replace(gone)
+
+
+def _about(path: Path, table: TableFormat) -> list[int | str]:
+    """By what a file that changed, or is to be read in another way, is told from the one that was loaded."""
+    state, kind = path.stat(), files.kind_of(path)
+    return [state.st_size, state.st_mtime_ns, repr(table) if kind == "table" else kind]
 
 
 def _counts(entry: dict[str, Any]) -> Counts:
