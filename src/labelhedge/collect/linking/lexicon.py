@@ -13,12 +13,10 @@ a list of {form, weight, kind}.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -64,18 +62,6 @@ class Form(NamedTuple):
     text: str
     weight: float = 1.0
     inflect: bool = True
-
-
-@contextlib.contextmanager
-def kept_objects() -> Iterator[None]:
-    """Without garbage collection: where nearly all objects stay, looking for others takes half of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from labelhedge.collect.linking.lexicon import (
     Entry,
     Form,
     Lexicon,
-    kept_objects,
 )
 from labelhedge.collect.linking.matching import normal_all
 from labelhedge.collect.linking.morphology import IRREGULAR, plurals
+from labelhedge.collect.linking.pausing import no_collection
 from labelhedge.collect.linking.wordlists import GIVEN_NAMES, NICKNAMES
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph.wordnet import DEBIAN, HYPERNYM, WordNet, uri
@@ -91,7 +91,7 @@ def wordnet_lexicon(folder: str | os.PathLike[str] = DEBIAN, domains: str | Sequ
     ValueError
         When a file of WordNet is missing, or a domain is neither.
     """
-    with kept_objects():
+    with no_collection():
         entries, irregular = wordnet_entries(folder, domains)
         return Lexicon.build(entries, irregular, nameless=True)
 
