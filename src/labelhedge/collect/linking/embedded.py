@@ -25,6 +25,7 @@ from labelhedge.collect.linking.context import HIGHEST, OWN, Descriptions
 from labelhedge.collect.linking.cues import LEAST_SCALES, is_foreign, nothing_scale, other_scales
 from labelhedge.collect.linking.lexicon import GLUED, INFLECTED, OTHERS, Lexicon
 from labelhedge.collect.linking.matching import Found, Ints, Matcher
+from labelhedge.collect.linking.pausing import no_collection
 from labelhedge.collect.records import Entity
 from labelhedge.errors import LabelhedgeError
 
@@ -188,7 +189,8 @@ class EmbeddedLinker:
         results: list[list[Entity]] = [[] for _ in texts]
         for begin in range(0, len(texts), BATCH):
             batch = texts[begin : begin + BATCH]
-            self._link(batch, results[begin : begin + BATCH])
+            with no_collection():
+                self._link(batch, results[begin : begin + BATCH])
         return results
 
     def _link(self, texts: Sequence[str], results: list[list[Entity]]) -> None:

@@ -16,9 +16,19 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labelhedge.collect.linking.lexicon import ADJECTIVE, ANYTHING, FAMILY_NAME, GIVEN_NAME, VERB, Entry, Form, Lexicon
+from labelhedge.collect.linking.lexicon import (
+    ADJECTIVE,
+    ANYTHING,
+    FAMILY_NAME,
+    GIVEN_NAME,
+    VERB,
+    Entry,
+    Form,
+    Lexicon,
+)
 from labelhedge.collect.linking.matching import normal_all
 from labelhedge.collect.linking.morphology import IRREGULAR, plurals
+from labelhedge.collect.linking.pausing import no_collection
 from labelhedge.collect.linking.wordlists import GIVEN_NAMES, NICKNAMES
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph.wordnet import DEBIAN, HYPERNYM, WordNet, uri
@@ -81,8 +91,9 @@ def wordnet_lexicon(folder: str | os.PathLike[str] = DEBIAN, domains: str | Sequ
     ValueError
         When a file of WordNet is missing, or a domain is neither.
     """
-    entries, irregular = wordnet_entries(folder, domains)
-    return Lexicon.build(entries, irregular, nameless=True)
+    with no_collection():
+        entries, irregular = wordnet_entries(folder, domains)
+        return Lexicon.build(entries, irregular, nameless=True)
 
 
 def wordnet_entries(
