@@ -120,6 +120,7 @@ def test_a_stray_quote_costs_its_own_row_only(tmp_path):
             {3: "3 words, not an address, or an id and an address", 5: "not UTF-8"},
         ),
     ],
+    ids=["csv", "tsv.gz", "txt"],
 )
 def test_rows_that_are_none_are_counted_and_stop_nothing(tmp_path, name, content, problems):
     (tmp_path / name).write_bytes(content)

@@ -137,9 +137,13 @@ def test_only_allowed_formats_are_opened_whatever_the_server_calls_them():
 
 
 BOMB = """
-import resource, struct, zlib
+import re, struct, zlib
+from pathlib import Path
 from labelhedge.collect.download.picture import Budget, prepare
 from labelhedge.corpus.images import upright_on_white
+
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
 def chunk(name, content):
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
@@ -149,17 +153,18 @@ packer = zlib.compressobj(9)
 data = b"".join(packer.compress(bytes(1 + 4 * side)) for _ in range(side)) + packer.flush()
 header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0))
 bomb = b"\\x89PNG\\r\\n\\x1a\\n" + header + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 made = prepare(bomb, size=256, max_pixels=side * side, formats=("png",))
-print(made.width, made.height, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / side**2)
+print(made.width, made.height, (peak() - before) / side**2)
 """
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of memory is read as Linux tells it")
 def test_a_large_image_is_not_copied():
     done = subprocess.run([sys.executable, "-c", BOMB], capture_output=True, text=True, check=True)
     width, height, bytes_a_pixel = done.stdout.split()
     assert (width, height) == ("256", "256")
-    assert float(bytes_a_pixel) < 6  # four are of the image itself
+    assert 3 < float(bytes_a_pixel) < 6  # four are of the image itself
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "I;16"])
