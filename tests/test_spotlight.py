@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pickle
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostile_server import HostileServer, answer, raw, redirect, stall
+from labelhedge.collect import web
 from labelhedge.collect.records import Entity
 from labelhedge.collect.spotlight import SpotlightLinker
 from labelhedge.collect.spotlight.answer import mentions
@@ -291,8 +294,12 @@ def test_a_refused_text_may_be_skipped_and_is_counted_but_not_kept(server, tmp_p
     asking = linker(server, retries=1, refused="skip", cache=tmp_path / "cache.sqlite")
     with pytest.warns(UserWarning, match="1 texts were refused"):
         assert asking.link(["Berlin"]) == [[]]
+    with pytest.warns(UserWarning, match="2 texts were refused"):
+        assert asking.link(["Berlin", "Berlin", ""]) == [[], [], []]
+    assert (asking.skipped, asking.asked) == (3, 0)
     server.on("/en/annotate", GOOD)
     assert len(asking.link(["Berlin"])[0]) == 1
+    assert asking.skipped == 3
 
 
 def test_a_service_that_is_not_there_is_one_message_at_once():
@@ -315,10 +322,41 @@ def test_requests_are_concurrent_up_to_the_limit(server):
 
 def test_the_rate_holds_over_calls(server):
     spotlight(server)
-    asking = linker(server, rate=50.0)
+    asking = linker(server, rate=20.0)
     asking.link([f"one {number}" for number in range(8)])
     asking.link([f"two {number}" for number in range(8)])
-    assert server.times[-1] - server.times[0] >= 15 / 50 - 0.03
+    assert server.times[-1] - server.times[0] >= 0.55  # 15 / 20, less the time that the first connections take
+
+
+PACED = """
+import sys
+from labelhedge.collect.spotlight import SpotlightLinker
+SpotlightLinker(sys.argv[1], rate=10.0).link([f"{sys.argv[2]} {number}" for number in range(10)])
+"""
+
+
+def test_the_rate_holds_over_processes(server):
+    spotlight(server)
+    running = [subprocess.Popen([sys.executable, "-c", PACED, server.url("/en"), name]) for name in ("one", "two")]
+    assert [process.wait() for process in running] == [0, 0]
+    assert server.asked.total() == 20
+    assert max(server.times) - min(server.times) >= 1.4  # 1.9, less the time that the first connections take
+
+
+def test_a_pace_outlives_a_clock_that_was_set_and_a_file_cut_short(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    pace = web.Pace(1000.0, "service")
+    asyncio.run(pace.wait())
+    [file] = [path for path in tmp_path.rglob("pace-*") if path.suffix != ".lock"]
+    for content in (b"", b"cut", struct.pack("<d", time.time() + 1e9)):
+        file.write_bytes(content)
+        started = time.monotonic()
+        asyncio.run(pace.wait())
+        assert time.monotonic() - started < 1
+    pace.hold(0.3)
+    started = time.monotonic()
+    asyncio.run(web.Pace(1000.0, "service").wait())
+    assert time.monotonic() - started >= 0.25
 
 
 def test_answers_are_kept_by_text_and_parameters(server, tmp_path):
@@ -351,8 +389,6 @@ def test_the_fingerprint_is_that_of_service_and_parameters():
 
 
 def test_it_works_where_a_loop_is_running(server):
-    import asyncio
-
     spotlight(server)
 
     async def notebook():

@@ -34,8 +34,11 @@ def collect_download(
     deadline: Annotated[float, typer.Option(help="Seconds that a request may take in all.")] = 120.0,
     attempts: Annotated[int, typer.Option(min=1, help="How often to ask while a failure may pass.")] = 4,
     max_bytes: Annotated[str, typer.Option(help="Largest file to fetch.")] = "20MB",
-    max_pixels: Annotated[str, typer.Option(help="Largest image to decode.")] = "100M",
+    max_pixels: Annotated[str, typer.Option(help="Largest image to decode, and all at a time.")] = "50M",
     formats: Annotated[str, typer.Option(help="Formats to accept: also bmp, tiff.")] = "jpeg,png,webp,gif",
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Fetch also from this machine and the network that it is in.")
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Ask again for those that failed.")] = False,
     id_column: Annotated[str, typer.Option(help="Column of the ids.")] = "id",
     url_column: Annotated[str, typer.Option(help="Column of the addresses.")] = "url",
@@ -55,6 +58,7 @@ def collect_download(
         max_bytes=amount(max_bytes),
         max_pixels=amount(max_pixels),
         formats=tuple(name.strip().lower() for name in formats.split(",")),
+        allow_private=allow_private,
     )
     summary = download(
         photos,

@@ -1,14 +1,14 @@
 """Asking for an image: a request, its redirects, its bytes, and every way in which that fails.
 
 Nothing that a server says is believed: lengths and types are checked on what is sent, redirects are followed one by
-one, and none leads from the open web into the network that this machine is in.
+one, and none leads from the open web into the network that this machine is in. Neither does the list itself, unless the
+user allows it: lists are written by others too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import http.cookiejar
-import ipaddress
 import socket
 import ssl
 import zlib
@@ -22,6 +22,7 @@ from urllib.request import getproxies
 
 from labelhedge.collect import web
 from labelhedge.collect.download.hosts import Hosts, Job
+from labelhedge.collect.download.inside import Where, is_open, where
 from labelhedge.collect.download.settings import Failure, Settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _GONE = "photo_unavailable"  # Flickr redirects to a picture of this name where a photo was removed
 _CLIENTS = 64  # kept open, where no more are in use
+_PLACES = 10_000  # hosts of which is remembered where they are
+_LOOK_AGAIN = 30.0  # seconds after which the addresses of a name are looked up again
 _GZIP_OR_ZLIB = 47  # window bits of zlib that tell the two apart by their headers
 _SILENT = ("timeout", "host not found", "connection failed")
 
@@ -122,6 +125,7 @@ class Fetcher:
 
     def __init__(self, clients: Clients, hosts: Hosts, settings: Settings) -> None:
         self._clients, self._hosts, self._settings = clients, hosts, settings
+        self._places: dict[str, tuple[Where, float]] = {}  # and until when that is believed
         # A proxy resolves names itself, and may know other addresses than this machine.
         self._proxied = any(scheme in getproxies() for scheme in ("http", "https", "all"))
 
@@ -147,13 +151,13 @@ class Fetcher:
         return data
 
     async def _follow(self, visit: _Visit, url: str) -> bytes:
-        address = _parsed(url)
+        address = origin = _parsed(url)
         seen = {address}
         for _ in range(self._settings.max_redirects + 1):
             await visit.go(address.host)
             if self._hosts.closed(address.host):
                 raise Failure("host asks to wait", address.host)
-            got = await self._request(address, redirected=len(seen) > 1, origin=_parsed(url))
+            got = await self._request(address, origin)
             if isinstance(got, bytes):
                 return got
             address = got
@@ -162,26 +166,25 @@ class Fetcher:
             seen.add(address)
         raise Failure("too many redirects", f"more than {self._settings.max_redirects}")
 
-    async def _request(self, address: httpx.URL, *, redirected: bool, origin: httpx.URL) -> bytes | httpx.URL:
+    async def _request(self, address: httpx.URL, origin: httpx.URL) -> bytes | httpx.URL:
         import httpx
 
         begun = False
         try:
-            async with (
-                asyncio.timeout(self._settings.deadline),
-                self._clients.of(address.host) as http,
-                http.stream("GET", address) as response,
-            ):
-                begun = True
-                if redirected:
-                    await self._check_peer(response, origin)
-                if response.has_redirect_location:
-                    return await self._target(response, address, origin)
-                self._check_status(response, address.host)
-                return await self._body(response)
+            async with asyncio.timeout(self._settings.deadline), self._clients.of(address.host) as http:
+                await self._check_host(address, origin)
+                async with http.stream("GET", address) as response:
+                    begun = True
+                    await self._check_peer(response, address, origin)
+                    if response.has_redirect_location:
+                        return self._target(response, address)
+                    self._check_status(response, address.host)
+                    return await self._body(response)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise Failure("timeout", transient=True) from error
-        except httpx.InvalidURL as error:  # httpx has looked at the redirect: the address itself was parsed before
+        # httpx has looked at the redirect: the address itself was parsed before. A host name that breaks the rules of
+        # IDNA is a UnicodeError.
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise _nowhere() from error
         except httpx.ConnectError as error:
             raise _connection(error) from error
@@ -192,35 +195,55 @@ class Fetcher:
                 raise Failure("truncated", "the connection ended before the image", transient=True) from error
             raise Failure("connection failed", "no answer in HTTP", transient=True) from error
 
-    async def _target(self, response: httpx.Response, address: httpx.URL, origin: httpx.URL) -> httpx.URL:
+    def _target(self, response: httpx.Response, address: httpx.URL) -> httpx.URL:
         """Where a redirect leads."""
         import httpx
 
         try:
             target = address.join(response.headers["Location"]).copy_with(fragment=None)
+            complete = _is_complete(target)
         except (httpx.InvalidURL, ValueError) as error:
             raise _nowhere() from error
         if _GONE in target.path:
             raise Failure("no longer available")
         if target.scheme not in ("http", "https"):
             raise Failure("redirect refused", f"to {target.scheme}:")
-        if not _is_complete(target):
+        if not complete:
             raise _nowhere()
-        if target.host != address.host and await self._leads_inside(target.host, origin):
-            raise Failure("redirect refused", "to a private address")
         return target
 
-    async def _leads_inside(self, host: str, origin: httpx.URL) -> bool:
-        if not await is_private(host, resolve=not self._proxied):
-            return False
-        return not await is_private(origin.host, resolve=not self._proxied)
+    async def _check_host(self, address: httpx.URL, origin: httpx.URL) -> None:
+        """Refuse to ask a host that is inside, before anything is sent to it."""
+        if await self._where(address.host) is not Where.OPEN:
+            await self._may_be_inside(address, origin)
 
-    async def _check_peer(self, response: httpx.Response, origin: httpx.URL) -> None:
+    async def _check_peer(self, response: httpx.Response, address: httpx.URL, origin: httpx.URL) -> None:
         """Refuse an answer from inside, where a name has changed its address since it was looked up."""
         stream = response.extensions.get("network_stream")
         peer = stream.get_extra_info("server_addr") if stream is not None and not self._proxied else None
-        if peer and await self._leads_inside(str(peer[0]), origin):
+        if peer and not is_open(str(peer[0])):
+            await self._may_be_inside(address, origin)
+
+    async def _may_be_inside(self, address: httpx.URL, origin: httpx.URL) -> None:
+        """Nothing inside is asked, unless that is allowed: what the list names, and where hosts inside redirect to.
+
+        A name with addresses of both kinds is not inside: its owner may be anybody.
+        """
+        redirected = address != origin
+        if redirected and not (self._settings.allow_private and await self._where(origin.host) is Where.INSIDE):
             raise Failure("redirect refused", "to a private address")
+        if not self._settings.allow_private:
+            raise Failure("private address", "fetched with --allow-private only")
+
+    async def _where(self, host: str) -> Where:
+        """Where a host is, looked up again now and then."""
+        now = asyncio.get_running_loop().time()
+        known = self._places.get(host)
+        if known is None or known[1] < now:
+            if len(self._places) >= _PLACES:
+                self._places.clear()
+            known = self._places[host] = await where(host, resolve=not self._proxied), now + _LOOK_AGAIN
+        return known[0]
 
     def _check_status(self, response: httpx.Response, host: str) -> None:
         status = response.status_code
@@ -281,41 +304,15 @@ class _Visit:
             await self._hosts.leave(at)
 
 
-async def is_private(host: str, *, resolve: bool = True) -> bool:
-    """Whether a host is, or with `resolve` has among its addresses, one that is not of the open internet.
-
-    Examples
-    --------
-    >>> asyncio.run(is_private("192.168.1.1")), asyncio.run(is_private("8.8.8.8"))
-    (True, False)
-    """
-    try:
-        return not _is_open(host)
-    except ValueError:
-        if not resolve:
-            return host.lower().rstrip(".") == "localhost"
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return False  # there is nothing to connect to
-    return not all(_is_open(str(entry[4][0])) for entry in found)
-
-
-def _is_open(address: str) -> bool:
-    found = ipaddress.ip_address(address.strip("[]").partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    return found.is_global and not found.is_multicast
-
-
 def _parsed(url: str) -> httpx.URL:
     import httpx
 
     try:
         address = httpx.URL(url).copy_with(fragment=None)
-    except (httpx.InvalidURL, ValueError) as error:
+        sound = address.scheme in ("http", "https") and _is_complete(address)
+    except (httpx.InvalidURL, ValueError) as error:  # ValueError: a host name that breaks the rules of IDNA
         raise Failure("not a web address") from error
-    if address.scheme not in ("http", "https") or not _is_complete(address):
+    if not sound:
         raise Failure("not a web address")
     return address
 

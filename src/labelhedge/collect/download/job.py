@@ -24,13 +24,15 @@ from labelhedge.collect.download.fetch import Clients, Fetcher, host_of
 from labelhedge.collect.download.hosts import Hosts, Job
 from labelhedge.collect.download.ledger import Ledger, Result, file_of, key_of
 from labelhedge.collect.download.photos import Ask, Photos
-from labelhedge.collect.download.picture import VERSION, Picture, prepare
+from labelhedge.collect.download.picture import VERSION, Budget, Picture, prepare
 from labelhedge.collect.download.settings import Failure, Settings
 from labelhedge.collect.records import IMAGES
 from labelhedge.errors import LabelhedgeError
 
 _ROOM = 32  # jobs that wait, for each worker: enough to find other hosts among them
+_THREADS = min(8, os.cpu_count() or 1)
 _NO_ADDRESS = "no url"
+_BAD_ROW = "bad row"
 _STATE = ".download"  # the folder of the ledger, the lock and the files that are being written
 
 
@@ -105,33 +107,39 @@ def download(
     settings = settings or Settings()
     asks = Photos(photos, copy=copy, id=id_column, url=url_column)
     folder = Path(out)
-    with (
-        _alone(folder),
-        Ledger(folder / _STATE / "ledger.sqlite", f"size {settings.size}, version {VERSION}") as ledger,
-    ):
-        if retry_failed:
-            ledger.forget_failures()
+    with _alone(folder):
+        with _ledger(folder, settings) as ledger:
+            if retry_failed:
+                ledger.forget_failures()
         with _bar(progress, len(asks)) as bar, _no_bomb_warnings():
-            job = _Job(asks, folder, settings, ledger, bar)
+            job = _Job(asks, folder, settings, bar)
             web.run(job.run())
-        summary = _write_table(asks, folder, ledger)
-        summary.fetched = job.fetched
-        ledger.settle()
+        with _ledger(folder, settings) as ledger:
+            summary = _write_table(asks, folder, ledger)
+            summary.fetched = job.fetched
+            ledger.settle()
     return summary
+
+
+def _ledger(folder: Path, settings: Settings) -> Ledger:
+    """The ledger of a folder, for the thread that opens it: a connection to SQLite is of use in no other."""
+    return Ledger(folder / _STATE / "ledger.sqlite", f"size {settings.size}, version {VERSION}")
 
 
 class _Job:
     """One run: a feeder that lines up what is missing, workers that fetch, threads that decode."""
 
-    def __init__(self, asks: Photos, folder: Path, settings: Settings, ledger: Ledger, bar: Any) -> None:
-        self._asks, self._folder, self._settings, self._ledger, self._bar = asks, folder, settings, ledger, bar
+    def __init__(self, asks: Photos, folder: Path, settings: Settings, bar: Any) -> None:
+        self._asks, self._folder, self._settings, self._bar = asks, folder, settings, bar
+        self._budget = Budget(settings.max_pixels)
         self._flying: set[bytes] = set()
         self.fetched = 0
 
     async def run(self) -> None:
         settings = self._settings
         hosts = Hosts(settings.per_host, settings.delay, _ROOM * settings.workers)
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as self._threads:
+        # In a notebook this runs in a thread of its own: so the ledger is opened here.
+        with _ledger(self._folder, settings) as self._ledger, ThreadPoolExecutor(_THREADS) as self._threads:
             async with Clients(settings) as clients, asyncio.TaskGroup() as group:
                 fetcher = Fetcher(clients, hosts, settings)
                 for _ in range(settings.workers):
@@ -191,7 +199,13 @@ class _Job:
 
     def _store(self, key: bytes, data: bytes) -> Picture:
         settings = self._settings
-        picture = prepare(data, size=settings.size, max_pixels=settings.max_pixels, formats=settings.formats)
+        picture = prepare(
+            data,
+            size=settings.size,
+            max_pixels=settings.max_pixels,
+            formats=settings.formats,
+            budget=self._budget,
+        )
         target = self._folder / file_of(key)
         partial_file = self._folder / _STATE / "partial" / target.name
         partial_file.write_bytes(picture.data)
@@ -218,7 +232,8 @@ def _write_table(asks: Photos, folder: Path, ledger: Ledger) -> Summary:
 
 def _row(ask: Ask, results: dict[bytes, Result]) -> dict[str, Any]:
     if ask.url is None:
-        return {"id": ask.id, "url": None, "path": None, **Result(_NO_ADDRESS, None, None, None)._asdict()}
+        reason = f"{_BAD_ROW}: {ask.problem}" if ask.problem else _NO_ADDRESS
+        return {"id": ask.id, "url": None, "path": None, **Result(reason, None, None, None)._asdict()}
     key = key_of(ask.url)
     if key not in results:
         raise LabelhedgeError(f"the list of photos changed while they were fetched ({ask.id!r} is new): start again")

@@ -1,35 +1,46 @@
 """What is asked for: ids and addresses, read as a stream, as often as wanted, in the same order.
 
 Photos("linked")                       a folder that `labelhedge collect link` wrote, or one of Parquet files
-Photos("list.csv", url="image_url")    CSV, TSV, Parquet; .gz, .bz2 and .zst too
+Photos("list.csv", url="image_url")    CSV, TSV, Parquet; .gz, .bz2, .xz and .zst too
 Photos("urls.txt")                     a line an address, or an id, white space and an address
+
+A line that cannot be read is a photo with a `problem`: it is counted, and stops nothing.
 """
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from labelhedge.collect.photos.columns import USUAL
+from labelhedge.collect.photos.lines import inner_suffix, read_lines
+from labelhedge.collect.photos.rows import Reject
+from labelhedge.collect.photos.tables import Delimited, first_line
 from labelhedge.collect.photos.yfcc import copy_url, photo_hash
 from labelhedge.errors import LabelhedgeError
 
 _BATCH = 1024
-_COMPRESSED = (".gz", ".bz2", ".zst")
 _HASH = re.compile("[0-9a-f]{16,32}")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_PLAIN = (".txt", ".lst", ".list")
 
 
 class Ask(NamedTuple):
-    """One photo; `url` is None where it has none (for a copy: neither a sound hash nor an address)."""
+    """One photo; `url` is None where it has none (for a copy: neither a sound hash nor an address).
+
+    Where a line is no photo, `problem` says why, and `id` names file and line.
+    """
 
     id: str
     url: str | None
+    problem: str | None = None
 
 
 class Photos:
@@ -58,8 +69,13 @@ class Photos:
                 f"{self.path} is not there: give a folder of linked photos, or a CSV, Parquet or text"
             )
         self._files = self._parquet_files()
-        if not self._files:
-            self._read_lines()  # refuses a kind of file it cannot read
+        kind = inner_suffix(self.path)
+        if not self._files and kind not in (*_DELIMITERS, *_PLAIN):
+            raise LabelhedgeError(
+                f"{self.path} is of no known kind: its name must end in .parquet, .csv, .tsv or .txt (and .gz, .bz2, "
+                ".xz or .zst)"
+            )
+        self._table = self._delimited(_DELIMITERS[kind]) if not self._files and kind in _DELIMITERS else None
 
     def __len__(self) -> int:
         """How many, as far as that is known without reading; 0 where it is not."""
@@ -67,11 +83,12 @@ class Photos:
 
     def batches(self) -> Iterator[list[Ask]]:
         """The photos, about a thousand at a time."""
-        if self._files:
-            for file in self._files:
-                yield from self._parquet(file)
-        else:
-            yield from self._read_lines()()
+        for file in self._files:
+            yield from self._parquet(file)
+        if not self._files:
+            asks = self._rows(self._table) if self._table else self._lines()
+            while batch := list(islice(asks, _BATCH)):
+                yield batch
 
     def _parquet_files(self) -> list[Path]:
         if self.path.is_file():
@@ -93,56 +110,44 @@ class Photos:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise LabelhedgeError(f"{path} cannot be read as Parquet ({error}): write it again") from error
 
-    def _read_lines(self) -> Callable[[], Iterator[list[Ask]]]:
-        name = self.path.name.lower()
-        for ending in _COMPRESSED:
-            name = name.removesuffix(ending)
-        kind = Path(name).suffix
-        if kind in _DELIMITERS:
-            return lambda: self._table(_DELIMITERS[kind])
-        if kind in (".txt", ".lst", ".list"):
-            return self._plain
-        raise LabelhedgeError(
-            f"{self.path} is of no known kind: its name must end in .parquet, .csv, .tsv or .txt (and .gz, .bz2, .zst)"
-        )
-
-    def _table(self, delimiter: str) -> Iterator[list[Ask]]:
-        parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    def _delimited(self, delimiter: str) -> Delimited:
+        """The reader of a table; of its columns only those that are asked for are looked at."""
         try:
-            with pa.input_stream(str(self.path), compression="detect") as stream:
-                # Every column as text: an id such as 007 is no number.
-                names = pa_csv.open_csv(stream, parse_options=parse).schema.names
-            columns = self._columns(names, self.path)
-            convert = pa_csv.ConvertOptions(
-                include_columns=columns, column_types={name: pa.string() for name in columns}, strings_can_be_null=False
-            )
-            row = 0
-            with pa.input_stream(str(self.path), compression="detect") as stream:
-                for block in pa_csv.open_csv(stream, parse_options=parse, convert_options=convert):
-                    for start in range(0, len(block), _BATCH):
-                        batch = block.slice(start, _BATCH)
-                        yield self._asks(batch, self.path, row)
-                        row += len(batch)
-        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-            raise LabelhedgeError(f"{self.path} cannot be read as a table ({error}): correct it") from error
+            header = next(csv.reader([first_line(self.path) or ""], delimiter=delimiter), [])
+        except csv.Error:
+            header = []  # the reader says what is wrong
+        names = [name.strip() for name in header]
+        wanted = self._columns(names, self.path) if names else []
+        keep = [name for name in wanted if name not in (self._id, self._url)]
+        # The reader wants a column of words, which a list of addresses may lack.
+        columns = dict.fromkeys(USUAL, "") | {"id": self._id, "url": self._url, "title": self._id}
+        return Delimited(self.path, delimiter, columns, keep)
 
-    def _plain(self) -> Iterator[list[Ask]]:
-        with pa.input_stream(str(self.path), compression="detect") as stream:
-            batch = []
-            for line in _lines(stream):
-                if not line or line.startswith("#"):
-                    continue
-                words = line.split()
-                if len(words) > 2:
-                    raise LabelhedgeError(
-                        f"{self.path}: {line[:100]!r} is no line of an address, or of an id and an address: correct it"
-                    )
-                batch.append(self._ask(words[0], words[-1], None))
-                if len(batch) == _BATCH:
-                    yield batch
-                    batch = []
-            if batch:
-                yield batch
+    def _rows(self, table: Delimited) -> Iterator[Ask]:
+        for record in table.records(table.whole()):
+            row = table.photo(record)
+            if not isinstance(row, Reject):
+                yield self._ask(row["id"], row["url"], row.get("hash"))
+            elif row.content or row.reason != "empty line":
+                yield self._bad(self.path, row.line, row.reason)
+
+    def _lines(self) -> Iterator[Ask]:
+        for line in read_lines(self.path):
+            if isinstance(line.text, Reject):
+                yield self._bad(self.path, line.number, line.text.reason)
+                continue
+            words = line.text.split()
+            if not words or words[0].startswith("#"):
+                continue
+            if len(words) > 2:
+                problem = f"{len(words)} words, not an address, or an id and an address"
+                yield self._bad(self.path, line.number, problem)
+            else:
+                yield self._ask(words[0], words[-1], None)
+
+    @staticmethod
+    def _bad(path: Path, line: int, problem: str) -> Ask:
+        return Ask(f"{path.name}:{line}", None, problem)
 
     def _columns(self, names: list[str], path: Path) -> list[str]:
         missing = [name for name in (self._id, self._url) if name not in names]
@@ -158,9 +163,10 @@ class Photos:
         hashes = (
             batch.column("hash").cast(pa.string()).to_pylist() if "hash" in batch.schema.names else [None] * len(ids)
         )
-        if None in ids:
-            raise LabelhedgeError(f"{path}, row {row + ids.index(None)}: the photo has no id: give it one")
-        return [self._ask(*photo) for photo in zip(ids, urls, hashes, strict=True)]
+        return [
+            self._bad(path, row + place, "no id") if photo[0] is None else self._ask(*photo)
+            for place, photo in enumerate(zip(ids, urls, hashes, strict=True))
+        ]
 
     def _ask(self, id: str, url: str | None, hash: str | None) -> Ask:
         url = (url or "").strip() or None
@@ -168,12 +174,3 @@ class Photos:
             hash = hash or (photo_hash(url) if url else None)
             url = copy_url(hash) if hash and _HASH.fullmatch(hash) else None
         return Ask(id, url)
-
-
-def _lines(stream: Any) -> Iterator[str]:
-    """Lines of a stream of bytes, without their ends."""
-    rest = b""
-    while block := stream.read(1 << 20):
-        *whole, rest = (rest + block).split(b"\n")
-        yield from (line.decode(errors="replace").strip() for line in whole)
-    yield rest.decode(errors="replace").strip()

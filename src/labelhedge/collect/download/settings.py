@@ -58,10 +58,13 @@ class Settings:
         Seconds before the second attempt, doubled from then on; a host that wants to be left alone for longer than
         `longest_wait` is left alone, and its photos fail as `host asks to wait`.
     max_bytes, max_pixels : int
-        Of the original, checked before it is decoded.
+        Of the original, checked before it is decoded. Images that are decoded at a time have at most `max_pixels`
+        together, too.
     max_redirects : int
     formats : tuple of str
         Told by the content: jpeg, png, webp, gif, bmp, tiff.
+    allow_private : bool
+        Fetch also what the list has at addresses inside: of this machine, or of the network that it is in.
     agent : str
         The header `User-Agent`.
     """
@@ -76,9 +79,10 @@ class Settings:
     first_wait: float = 0.5
     longest_wait: float = 60.0
     max_bytes: int = 20_000_000
-    max_pixels: int = 100_000_000
+    max_pixels: int = 50_000_000
     max_redirects: int = 5
     formats: tuple[str, ...] = ("jpeg", "png", "webp", "gif")
+    allow_private: bool = False
     agent: str = web.AGENT
 
     def __post_init__(self) -> None:

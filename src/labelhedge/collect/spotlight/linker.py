@@ -59,7 +59,8 @@ class SpotlightLinker:
     concurrency : int
         Requests under way at a time.
     rate : float
-        Requests a second, at most, from this process.
+        Requests a second, at most, over all processes of this user on this machine; those on other machines ask at a
+        rate of their own.
     cache : path, optional
         Where answers are kept (SQLite); several processes may share it.
     timeout : float
@@ -79,7 +80,8 @@ class SpotlightLinker:
     Attributes
     ----------
     asked, dropped, skipped : int
-        Requests answered; mentions left out because the text at their offset is another; texts skipped.
+        Requests answered; mentions left out because the text at their offset is another; texts that were skipped,
+        wholly or a piece of them. Of this object: copies in other processes count for themselves.
 
     Raises
     ------
@@ -119,7 +121,7 @@ class SpotlightLinker:
         _check(self.retries >= 0, "retries", self.retries, "0 or more")
         for name in ("concurrency", "rate", "timeout", "first_wait", "longest"):
             _check(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
-        self._pace = web.Pace(self.rate)
+        self._pace = web.Pace(self.rate, f"spotlight {parts.netloc}")
 
     @property
     def address(self) -> str:
@@ -152,17 +154,16 @@ class SpotlightLinker:
                     found[key] = self._read(body, wanted[key])
                 missing = {key: sent for key, sent in wanted.items() if key not in found}
             if missing:
-                skipped = self.skipped
                 found |= web.run(self._ask_all(missing))
-                self._warn(self.skipped - skipped, "texts were refused and have no entities")
         return self._placed(texts, pieces, found)
 
     def _placed(
         self, texts: Sequence[str], pieces: list[list[tuple[int, str]]], found: dict[bytes, list[Mention]]
     ) -> list[list[Entity]]:
-        linked, dropped = [], 0
+        linked, dropped, skipped = [], 0, 0
         for text, parts in zip(texts, pieces, strict=True):
             entities = []
+            skipped += any(sent.strip() and self._key(sent) not in found for _, sent in parts)
             for start, sent in parts:
                 for mention in found.get(self._key(sent), ()) if sent.strip() else ():
                     if mention.span is None:
@@ -172,6 +173,8 @@ class SpotlightLinker:
                     entities.append(Entity(mention.uri, mention.name, text[first:last], first, mention.score))
             linked.append(sorted(entities, key=lambda entity: entity.offset))
         self.dropped += dropped
+        self.skipped += skipped
+        self._warn(skipped, "texts were refused and have no entities there")
         self._warn(dropped, "mentions were left out, for the text at their offset is another")
         return linked
 
@@ -218,7 +221,6 @@ class SpotlightLinker:
             body = await caller(_worth_a_retry, self._ask_once, client, sent)
         except _Transient as error:
             if error.status in (400, 404, 500) and self.refused == "skip":
-                self.skipped += 1
                 return None
             raise self._gave_up(error, sent) from error
         self.asked += 1
