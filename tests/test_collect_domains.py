@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from collect_help import Words, linked_table
 from labelhedge.cli import app
 from labelhedge.collect import choose_vocabulary, count_domains, link_photos
+from labelhedge.collect.domains import Domain, DomainCounts, EntityCount
 from labelhedge.collect.entity_types import RDF_TYPE, SUBCLASS, Domains, domains_of
 from labelhedge.graph.wordnet import uri
 
@@ -204,6 +205,22 @@ def test_labels_of_one_name_are_told_apart(tmp_path):
     assert [label.name for label in choose_vocabulary(counts, "d", min_photos=1).labels] == ["crane", "crane (machine)"]
 
 
+@settings(max_examples=100, deadline=None)
+@given(names=st.lists(st.sampled_from(["crane", "crane (Crane)", "crane (Crane 2)", "crane (x)"]), max_size=8))
+def test_names_of_labels_are_unique_whatever_they_are(names):
+    entities = tuple(
+        EntityCount(f"http://{number}/{'x' if number % 3 else 'Crane'}", name, 9) for number, name in enumerate(names)
+    )
+    if not names:
+        return
+    counts = DomainCounts((Domain("d", 9, entities),), 9, len(entities), ())
+    labels = choose_vocabulary(counts, "d", min_photos=1).labels
+    assert len({label.name for label in labels}) == len(labels) == len(names)
+    assert [label.uri for label in labels] == [entity.uri for entity in entities]
+    for name in set(names):  # the first of a name keeps it
+        assert labels[names.index(name)].name == name
+
+
 def test_a_vocabulary_of_nothing_is_an_error_that_says_why(counts, tmp_path):
     with pytest.raises(ValueError, match=r"4 in fewer than 9 photos; take a lower --min-photos .* is in 4\)"):
         choose_vocabulary(counts, "all", min_photos=9)
@@ -219,6 +236,7 @@ def test_the_command(linked, types, tmp_path):
     result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "table.csv")])
     assert result.exit_code == 0, result.output
     assert "dbo:Mammal" in result.output
+    assert CliRunner().invoke(app, [*arguments, "--workers", "1"]).exit_code == 2  # daft's threads are not counted
     assert (tmp_path / "table.csv").read_text().splitlines()[:2] == [
         "domain,entities,photos,frequent", 'dbo:Mammal,2,5,"fox (4), hare (2)"',
     ]  # fmt: skip

@@ -5,7 +5,9 @@ import csv
 import gzip
 import io
 import json
+import lzma
 import struct
+import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +19,7 @@ from PIL import Image
 from collect_help import yfcc_line
 from labelhedge.collect import copy_url, photo_hash, read_photos
 from labelhedge.collect.photos.lines import LONGEST, cut_lines, read_lines
-from labelhedge.collect.photos.rows import Piece
+from labelhedge.collect.photos.rows import Piece, plain_text
 from labelhedge.collect.photos.sources import find_inputs, open_sources
 from outside_data import outside
 
@@ -132,6 +134,35 @@ def test_a_damaged_file_says_where_it_ends(tmp_path, ending, compress):
     assert rejects[-1]["line"] == len(photos) + len(rejects)
 
 
+@pytest.mark.parametrize(
+    ("ending", "compress"), [(".bz2", bz2.compress), (".xz", lzma.compress), (".gz", gzip.compress)]
+)
+def test_a_file_of_several_streams_is_read_whole_or_says_where_it_is_damaged(tmp_path, ending, compress):
+    lines = [yfcc_line(number, title=f"title+{number}") + "\n" for number in range(1, 101)]
+    first, second = (compress("".join(part).encode()) for part in (lines[:50], lines[50:]))
+    path = tmp_path / f"photos{ending}"
+    path.write_bytes(first + second + b"\0" * 8)
+    photos, rejects = read(path, format="yfcc")
+    assert (len(photos), len(rejects)) == (100, 0)
+    for damaged in (first + b"XXXX" + second[4:], first + second[:3], first + b"\0" * 4 + b"XX"):
+        path.write_bytes(damaged)
+        photos, rejects = read(path, format="yfcc")
+        assert len(photos) == 50
+        assert [(reject["line"], reject["reason"]) for reject in rejects] == [
+            (51, "the file is damaged here, what follows was not read")
+        ]
+    path.write_bytes(b"")
+    assert not read(path, format="yfcc")[0]
+
+
+def test_metadata_is_known_though_its_first_line_is_damaged(tmp_path):
+    lines = [yfcc_line(number, title="A+fox") for number in range(1, 30)]
+    photos, rejects = read(written(tmp_path / "photos.tsv", lines[0][50:], *lines[1:]))
+    assert (len(photos), [reject["line"] for reject in rejects]) == (28, [1])
+    with pytest.raises(ValueError, match="if it is metadata of YFCC100M: --format yfcc"):
+        read(written(tmp_path / "photos.tsv", lines[0][50:]))
+
+
 def test_the_real_lines_are_all_read():
     photos, rejects = read(outside("yfcc100m_metadata.tsv"))
     assert (len(photos), len(rejects)) == (700, 0)
@@ -200,6 +231,48 @@ def test_quotes_cost_their_own_line_only(tmp_path):
         (7, "malformed CSV: ',' expected after '\"'"),
         (8, "3 columns, not 2"),
     ]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".csv.gz"])
+@pytest.mark.parametrize("identity", ["{}", "img_{}.jpg"])
+def test_no_line_between_two_stray_quotes_is_swallowed(tmp_path, ending, identity):
+    titles = {5: '"wow', 150: 'a pipe of 5"'}
+    mark = "\t" if ending == ".tsv" else ","
+    rows = [(identity.format(n), titles.get(n, f"title {n}"), f"http://x.org/{n}") for n in range(1, 201)]
+    text = "".join(mark.join(row) + "\n" for row in [("id", "title", "url"), *rows])
+    path = tmp_path / f"photos{ending}"
+    path.write_bytes(gzip.compress(text.encode()) if ending.endswith("gz") else text.encode())
+    photos, rejects = read(path)
+    assert not rejects
+    assert [(photo["id"], photo["title"], photo["url"]) for photo in photos] == rows
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_a_stray_quote_beside_a_comma_costs_its_own_line_only(tmp_path, order):
+    titles = {5: '"wow, great', 150: 'a pipe of 5"'}
+    rows = [("id", "title", "url"), *((str(n), titles.get(n, "t"), f"http://x.org/{n}") for n in range(1, 201))]
+    path = written(tmp_path / "photos.csv", *(",".join(row[place] for place in order) for row in rows))
+    photos, rejects = read(path)
+    assert [(reject["line"], reject["reason"]) for reject in rejects] == [(6, "a quote that never closes")]
+    assert [photo["id"] for photo in photos] == [str(n) for n in range(1, 201) if n != 5]
+
+
+@pytest.mark.parametrize(("ending", "mark"), [(".csv", ","), (".tsv", "\t")])
+def test_a_field_that_is_quoted_over_lines_stays_one(tmp_path, ending, mark):
+    """Even where its lines alone have the number of columns."""
+    path = written(
+        tmp_path / f"photos{ending}",
+        mark.join(["id", "title", "description"]),
+        mark.join(["1", "t", '"a poem, in two lines']),
+        'of commas, one, two"',
+        mark.join(["2", '"over', 'two lines"', "x"][:2]),
+        mark.join(['two lines"', "x"]),
+        mark.join(["3", "u", "last"]),
+    )
+    photos, rejects = read(path)
+    assert not rejects
+    assert [(photo["id"], photo["title"]) for photo in photos] == [("1", "t"), ("2", "over\ntwo lines"), ("3", "u")]
+    assert photos[0]["description"] == "a poem, in two lines\nof commas, one, two"
 
 
 def test_tsv_may_be_quoted_or_not(tmp_path):
@@ -331,6 +404,26 @@ def test_a_folder_of_tables_is_read_in_order(tmp_path):
     assert [photo["id"] for photo in read(tmp_path)[0]] == ["1", "2"]
 
 
+# --- HTML
+
+
+@pytest.mark.parametrize(
+    "text", ["<a " * 100_000, "<script>" * 100_000, "<!--" * 100_000, "</p" * 100_000, "<a href='" * 100_000,
+             "&lt;" * 100_000, "&#" + "9" * 500_000 + ";", "<" * 300_000 + "b", "<b>" * 100_000],
+)  # fmt: skip
+def test_no_text_takes_long_to_be_made_plain(text):
+    begun = time.perf_counter()
+    plain_text(text)
+    plain_text(text + "<i>fox</i>")
+    assert time.perf_counter() - begun < 1
+
+
+def test_html_is_made_plain():
+    assert plain_text('<p class="a">A&nbsp;fox</p><SCRIPT>var a = "<b>";</SCRIPT> &lt;b&gt;') == "A\xa0fox <b>"
+    assert plain_text("I <3 this, 2 < 3 > 1 <unclosed") == "I <3 this, 2 < 3 > 1 <unclosed"
+    assert plain_text("a<br/>b<!-- gone -->c</div>") == "a\nbc"
+
+
 # --- folders of images
 
 XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -416,3 +509,50 @@ def test_own_columns_of_json_beside_images(pictures):
     assert found["a.jpg"]["n"] is None
     with pytest.raises(ValueError, match="of JSON beside images, title, description"):
         read(pictures, columns={"id": "n"})
+
+
+def test_ids_of_several_folders_are_apart(tmp_path):
+    for name in ("one/a", "one/b", "two/a"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / name / "IMG_0.JPG", "JPEG")
+    one, other, same = (tmp_path / name for name in ("one/a", "one/b", "two/a"))
+    assert [photo["id"] for photo in read([one, other])[0]] == ["a/IMG_0.JPG", "b/IMG_0.JPG"]
+    assert [photo["id"] for photo in read([one, same])[0]] == ["one/a/IMG_0.JPG", "two/a/IMG_0.JPG"]
+    assert [photo["id"] for photo in read([one])[0]] == ["IMG_0.JPG"]
+    table = written(tmp_path / "more.csv", "id,title", "1,x")
+    assert [photo["id"] for photo in read([one, table])[0]] == ["IMG_0.JPG", "1"]
+
+
+def test_sidecars_in_upper_case_count(tmp_path):
+    for name in ("x.jpg", "y.JPG", "z.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    (tmp_path / "x.TXT").write_text("a fox")
+    (tmp_path / "y.JPG.Json").write_text('{"title": "a hare"}')
+    (tmp_path / "z.XMP").write_text(XMP)
+    photos, rejects = read(tmp_path)
+    assert not rejects
+    assert [photo["title"] or photo["description"] for photo in photos] == ["a fox", "a hare", "XMP title"]
+
+
+def test_a_damaged_field_of_metadata_costs_itself_only(tmp_path):
+    exif = Image.Exif()
+    exif[270] = "EXIF words"
+    exif[0x9C9B] = tuple(ord(mark) for mark in "Café Ω\0")  # XPTitle as SHORT
+    exif[0x9C9E] = 3.5  # XPKeywords as a number
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
+    (photo,), rejects = read(tmp_path)
+    assert not rejects
+    assert (photo["title"], photo["description"], photo["tags"]) == ("Café Ω", "EXIF words", [])
+
+
+def test_damaged_metadata_does_not_make_an_image_a_reject(tmp_path):
+    plain = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(plain, "JPEG")
+    for number, block in enumerate(
+        [b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0garbage!", b"Exif\0\0MM\0*\0\0\0\x08\0\x05"]
+    ):
+        segment = b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
+        (tmp_path / f"{number}.jpg").write_bytes(b"\xff\xd8" + segment + plain.getvalue()[2:])
+    photos, rejects = read(tmp_path)
+    assert not rejects
+    assert len(photos) == 3

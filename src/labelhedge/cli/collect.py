@@ -92,14 +92,13 @@ def collect_domains(
     visual: Annotated[Path | None, typer.Option(help="With --choose: a list of the entities to choose from.")] = None,
     exclude: Annotated[Path | None, typer.Option(help="With --choose: a list of entities to leave out.")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV to write: the vocabulary, or the table.")] = None,
-    workers: Workers = None,
     runner: Runner = "native",
 ) -> None:
     """Print the entities and photos of each domain, and choose a domain's vocabulary."""
     from labelhedge.collect.domains import count_domains
     from labelhedge.collect.vocabulary import choose_vocabulary
 
-    counts = count_domains(linked, types or (), domains=domain, wordnet=wordnet, workers=workers, runner=runner)
+    counts = count_domains(linked, types or (), domains=domain, wordnet=wordnet, runner=runner)
     show(counts.table(top))
     show(counts.summary(top))
     if choose:

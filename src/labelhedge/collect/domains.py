@@ -108,7 +108,6 @@ def count_domains(
     *,
     domains: Domains | Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     wordnet: str | os.PathLike[str] | None = None,
-    workers: int | None = None,
     runner: str = "native",
 ) -> DomainCounts:
     """Count the entities and the photos of each domain.
@@ -121,8 +120,8 @@ def count_domains(
         Where the types of entities come from, see `domains_of`.
     domains : Domains, or what `Domains.parse` takes, optional
         Named sets of types; by default every type is a domain of its own. Without types too there is one, ``all``.
-    workers, runner
-        As for `link_photos`.
+    runner : {'native', 'ray'}
+        This machine, all cores of it, or a cluster, as for `link_photos`.
 
     Returns
     -------
@@ -141,7 +140,7 @@ def count_domains(
     folder = Path(linked).absolute()
     if not (folder / "summary.json").exists():
         raise LabelhedgeError(f"{folder} is no complete folder of linked photos: run labelhedge collect link first")
-    set_runner(runner, workers)
+    set_runner(runner)
     photos, entities = count_entities(folder)
     uris = {entity.uri for entity in entities}
     if types or named is not None:

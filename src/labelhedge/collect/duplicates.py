@@ -1,6 +1,7 @@
-"""Ids that stand in two parts: found in bounded memory, so that an id is unique in the whole input.
+"""Ids that stand in two parts, so that an id is unique in the whole input.
 
 Ids are hashed to 64 bits, and the hashes are sorted a bucket at a time. What collides there is compared in full.
+Memory holds one bucket's hashes and the ids that repeat, so it grows with the repeated ids only.
 """
 
 from __future__ import annotations
@@ -39,21 +40,19 @@ def repeated_ids(photos: Path, bucket: int = BUCKET) -> dict[tuple[int, int], tu
         return {}
     total = sum(pq.read_metadata(part).num_rows for part in parts)
     buckets = max(1, -(-total // bucket))
-    suspects = np.concatenate([_repeated(parts, number, buckets) for number in range(buckets)])
-    if not len(suspects):
-        return {}
-    suspects.sort()
-    seen: set[str] = set()
-    found: dict[tuple[int, int], tuple[str, ...]] = {}
-    for part in parts:
-        again: list[str] = []
-        for ids, hashes in _hashed(part):
-            for identity in ids.filter(pa.array(_among(hashes, suspects))).to_pylist():
-                (again.append if identity in seen else seen.add)(identity)
-        if again:
-            _, source, number = part.stem.split("-")
-            found[int(source), int(number)] = tuple(again)
-    return found
+    found: dict[tuple[int, int], list[str]] = {}
+    for number in range(buckets):
+        suspects = _repeated(parts, number, buckets)
+        seen: set[str] = set()
+        for part in parts if len(suspects) else ():
+            again: list[str] = []
+            for ids, hashes in _hashed(part):
+                for identity in ids.filter(pa.array(_among(hashes, suspects))).to_pylist():
+                    (again.append if identity in seen else seen.add)(identity)
+            if again:
+                _, source, place = part.stem.split("-")
+                found.setdefault((int(source), int(place)), []).extend(again)
+    return {place: tuple(again) for place, again in sorted(found.items())}
 
 
 def _repeated(parts: list[Path], number: int, buckets: int) -> npt.NDArray[np.uint64]:

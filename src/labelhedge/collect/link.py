@@ -33,7 +33,7 @@ from labelhedge.collect.parts import (
     part_name,
     read_counts,
 )
-from labelhedge.collect.photos.folders import write_listing
+from labelhedge.collect.photos.folders import folder_state, write_listing
 from labelhedge.collect.photos.rows import Piece, Source, schema_of
 from labelhedge.collect.photos.sources import Paths, find_inputs, listing_path, open_sources
 from labelhedge.collect.running import distribute, progress_bar, set_runner
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 PART_SIZE = 50_000
 FORMAT_VERSION = 1
-_OURS = ("job.json", "summary.json", "photos", "rejects")
+_ANSWERS = "answers.sqlite"
+_OURS = ("job.json", "summary.json", "photos", "rejects", *(f"{_ANSWERS}{end}" for end in ("", "-wal", "-shm")))
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class LinkSummary:
     with_entities, entities : int
         Photos with one entity at least; entities found, in all.
     reasons : dict of reason to number of rejects, the most frequent first
+    further_lines : int
+        Lines of tables, beyond the first, of records with a field quoted over lines; with `read` they make the lines
+        below the headers.
+    refused : int
+        Texts that the linker's service refused; they have no entities.
     """
 
     files: int
@@ -69,6 +75,8 @@ class LinkSummary:
     entities: int
     rejected: int
     reasons: dict[str, int]
+    further_lines: int = 0
+    refused: int = 0
 
     def line(self, out: str | os.PathLike[str]) -> str:
         """The counts in a line."""
@@ -81,7 +89,12 @@ class LinkSummary:
         table = Table("", "count", title=None)
         table.columns[1].justify = "right"
         rows = [("files" if self.files != 1 else "file", self.files), ("read", self.read), ("linked", self.linked)]
-        rows += [("  with an entity", self.with_entities), ("  entities", self.entities), ("rejected", self.rejected)]
+        if self.further_lines:
+            rows.insert(2, ("  further lines of records", self.further_lines))
+        rows += [("  with an entity", self.with_entities), ("  entities", self.entities)]
+        if self.refused:
+            rows.append(("  texts that the linker's service refused", self.refused))
+        rows.append(("rejected", self.rejected))
         reasons = list(self.reasons.items())
         rows += [(f"  {reason}", count) for reason, count in reasons[:most]]
         if rest := reasons[most:]:
@@ -145,7 +158,10 @@ def link_photos(
     _check_folder(folder, inputs)
     name = linker if isinstance(linker, str) else type(linker).__name__
     linker = _absolute(linker)
-    options = tuple(sorted((name, _absolute(value)) for name, value in (linker_options or {}).items()))
+    given = {name: _absolute(value) for name, value in (linker_options or {}).items()}
+    if isinstance(linker, str) and linker.partition(":")[0] == "spotlight" and runner == "native":
+        given.setdefault("cache", str(folder / _ANSWERS))  # SQLite, which machines cannot share
+    options = tuple(sorted(given.items()))
     opened = opened_linker(linker, options) if isinstance(linker, str) else linker
     kept = tuple(keep) if keep is not None else None
     job: dict[str, Any] = {
@@ -182,8 +198,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
-        (folder / ".lock").unlink(missing_ok=True)
+        lock.release()  # and the file stays: another job may have opened it, and a third would lock a new one
 
 
 def _prepare(folder: Path, job: dict[str, Any], inputs: Sequence[tuple[Path, str]]) -> None:
@@ -252,10 +267,11 @@ def _work(
 
 
 def _state(path: Path, format: str) -> dict[str, Any]:
-    """What tells whether an input has changed; of a folder of images its listing does."""
+    """What tells whether an input has changed."""
     known = path.stat()
-    state = {} if format == "folder" else {"size": known.st_size, "modified": known.st_mtime_ns}
-    return {"path": str(path), "format": format, **state}
+    if format == "folder":
+        return {"path": str(path), "format": format, "state": folder_state(path)}
+    return {"path": str(path), "format": format, "size": known.st_size, "modified": known.st_mtime_ns}
 
 
 def _pieces(folder: Path, job: dict[str, Any], sources: Sequence[Source], part_size: int) -> list[Piece]:
@@ -274,8 +290,10 @@ def _pieces(folder: Path, job: dict[str, Any], sources: Sequence[Source], part_s
 
 
 def _check_same(path: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
-    differing = [f"{name} was {begun.get(name)!r}, now {wanted[name]!r}" for name in wanted if name != "inputs"
-                 and begun.get(name) != wanted[name]]  # fmt: skip
+    differing = [f"{name} was {begun.get(name)!r}, now {wanted[name]!r}" for name in wanted
+                 if name not in ("inputs", "linker") and begun.get(name) != wanted[name]]  # fmt: skip
+    if begun["linker"]["fingerprint"] != wanted["linker"]["fingerprint"]:  # its name may be another path to the same
+        differing.append(f"linker was {begun['linker']!r}, now {wanted['linker']!r}")
     before = {file["path"]: file for file in begun.get("inputs", ())}
     now = {file["path"]: file for file in wanted["inputs"]}
     differing += [f"{name} was read, and now is not" for name in before if name not in now]
@@ -332,7 +350,7 @@ def _finished(settings: Settings, piece: Piece) -> bool:
 
 def _count(settings: Settings, pieces: Sequence[Piece]) -> LinkSummary:
     """Add up what the parts hold, and check it against the plan."""
-    read = linked = with_entities = entities = 0
+    read = linked = with_entities = entities = further = refused = 0
     reasons: Counter[str] = Counter()
     for piece in pieces:
         here = 0
@@ -341,7 +359,11 @@ def _count(settings: Settings, pieces: Sequence[Piece]) -> LinkSummary:
                 raise RuntimeError(f"a part of piece {piece} is missing in {settings.out}")
             here += counts.read
             linked, with_entities = linked + counts.linked, with_entities + counts.with_entities
-            entities += counts.entities
+            entities, further, refused = (
+                entities + counts.entities,
+                further + counts.further_lines,
+                refused + counts.refused,
+            )
             reasons.update(counts.reasons)
         if piece.length is not None and here != piece.length:
             raise LabelhedgeError(
@@ -353,7 +375,7 @@ def _count(settings: Settings, pieces: Sequence[Piece]) -> LinkSummary:
     rejected = sum(reasons.values())
     if read != linked + rejected:
         raise RuntimeError(f"{read} lines were read, and {linked} linked and {rejected} rejected")
-    return LinkSummary(len(settings.inputs), read, linked, with_entities, entities, rejected, ordered)
+    return LinkSummary(len(settings.inputs), read, linked, with_entities, entities, rejected, ordered, further, refused)
 
 
 def _job_text(job: dict[str, Any], pieces: Sequence[Piece]) -> str:

@@ -41,6 +41,8 @@ class Counts(NamedTuple):
     entities: int
     reasons: dict[str, int]
     last: bool
+    further_lines: int = 0
+    refused: int = 0
 
     @property
     def rejected(self) -> int:
@@ -97,6 +99,7 @@ class PieceLinker:
         spec = settings.linker
         self.linker = opened_linker(spec, settings.options) if isinstance(spec, str) else spec
         self._sources: dict[int, Source] = {}
+        self._further_lines = 0
 
     def __call__(self, task: str) -> str:
         """Write the parts of a task that are missing; answers with the numbers read and linked now."""
@@ -110,9 +113,8 @@ class PieceLinker:
     def _source(self, number: int) -> Source:
         if number not in self._sources:
             job = self.settings
-            path, format = job.inputs[number]
             listing = listing_path(job.out, number)
-            self._sources = {number: open_source(path, format, job.columns, job.keep, job.tag_separator, listing)}
+            self._sources = {number: open_source(job.inputs, number, job.columns, job.keep, job.tag_separator, listing)}
         return self._sources[number]
 
     def _parts(self, piece: Piece, only: int | None, banned: frozenset[str]) -> Iterator[Counts]:
@@ -123,14 +125,14 @@ class PieceLinker:
             photos = self.settings.out / "photos" / part_name(piece.source, part)
             old = read_counts(photos) if only is None else None
             if old is None and only in (None, part):
-                found = islice(records, size)
-                tables = self._linked(source, found, banned)
-                batches = list(tables)
+                self._further_lines, refused = 0, self._refused()
+                batches = list(self._linked(source, islice(records, size), banned))
+                refused = self._refused() - refused
                 ahead = next(records, None)
                 last = ahead is None
                 if ahead is not None:
                     records = chain([ahead], records)
-                yield self._write(photos, batches, last)
+                yield self._write(photos, batches, last, refused)
                 last = last or only is not None
             else:
                 last = old is not None and old.last
@@ -142,6 +144,7 @@ class PieceLinker:
         """Batches of a part, with their entities; of an id that stands twice, the first counts."""
         seen: set[str] = set()
         while chunk := list(islice(records, BATCH)):
+            self._further_lines += sum(getattr(record, "further_lines", 0) for record in chunk)
             rows = [self._once(source.row(record), record, seen, banned) for record in chunk]
             photos = [row for row in rows if not isinstance(row, Reject)]
             found = self.linker.link([photo["text"] for photo in photos]) if photos else []
@@ -157,7 +160,11 @@ class PieceLinker:
         seen.add(row["id"])
         return row
 
-    def _write(self, path: Path, batches: Sequence[Batch], last: bool) -> Counts:
+    def _refused(self) -> int:
+        """Texts that a linker's service has refused so far."""
+        return int(getattr(self.linker, "skipped", 0))
+
+    def _write(self, path: Path, batches: Sequence[Batch], last: bool, refused: int) -> Counts:
         schema = self.settings.schema
         photos = pa.concat_tables([batch.photos for batch in batches] or [schema.empty_table()])
         rejects = pa.concat_tables([batch.rejects for batch in batches] or [REJECTS.empty_table()])
@@ -171,6 +178,8 @@ class PieceLinker:
             int(sum(sizes)),
             dict(sorted(reasons.items())),
             last,
+            self._further_lines,
+            refused,
         )
         write_table(rejects, path.parent.parent / "rejects" / path.name)
         write_table(photos.replace_schema_metadata({_COUNTS: json.dumps(counts)}), path)

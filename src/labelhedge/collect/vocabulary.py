@@ -10,6 +10,7 @@ import csv
 import os
 from collections import Counter
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from labelhedge.collect.domains import DomainCounts, EntityCount, write_csv
@@ -38,7 +39,7 @@ class Vocabulary:
     def summary(self) -> str:
         """What was chosen and dropped, a line each."""
         lines = [f"{self.domain}: {len(self.labels):,} labels"]
-        lines += [f"dropped, {reason}: {count:,}" for reason, count in self.dropped.items() if count]
+        lines += [f"dropped, {reason}: {number:,}" for reason, number in self.dropped.items() if number]
         for name, unused in self.unused.items():
             if unused:
                 lines.append(f"of the {name} list, {len(unused):,} name no entity found here, such as {unused[0]!r}")
@@ -97,7 +98,7 @@ def choose_vocabulary(
         else:
             chosen.append(entity)
     if not chosen:
-        told = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count)
+        told = ", ".join(f"{number} {reason}" for reason, number in dropped.items() if number)
         raise LabelhedgeError(
             f"no entity of {domain!r} is left: {told}; take a lower --min-photos (the most frequent entity is in "
             f"{entities[0].photos}) or other lists"
@@ -138,12 +139,18 @@ def _among(entity: EntityCount, keys: dict[str, str]) -> bool:
 
 
 def _unique(entities: list[EntityCount]) -> list[EntityCount]:
-    """Names made unique, as labels must be: the second ``crane`` gets the end of its URI."""
-    seen: Counter[str] = Counter()
+    """Names made unique, as labels must be: the second ``crane`` gets the end of its URI, and a number if need be."""
+    names = {entity.name for entity in entities}
+    kept: set[str] = set()
     unique = []
     for entity in entities:
-        seen[entity.name] += 1
-        if seen[entity.name] > 1:
-            entity = entity._replace(name=f"{entity.name} ({entity.uri.rstrip('/').rsplit('/', 1)[-1]})")
-        unique.append(entity)
+        name, end = entity.name, entity.uri.rstrip("/").rsplit("/", 1)[-1]
+        if name in kept:
+            name = f"{entity.name} ({end})"
+            tries = count(2)
+            while name in names:
+                name = f"{entity.name} ({end} {next(tries)})"
+        kept.add(name)
+        names.add(name)
+        unique.append(entity._replace(name=name))
     return unique

@@ -4,17 +4,20 @@ Beside `fox.jpg`: `fox.txt` or `fox.jpg.txt` (a description), `fox.json` or `fox
 and so on, by the usual names of columns), `fox.xmp` or `fox.jpg.xmp`. Inside: XMP, IPTC and EXIF, also the
 keywords that Windows writes. What is beside wins over what is inside; tags of all are joined.
 
-A photo's id is its path in the folder. Hidden files are passed over; any other file that is neither an image nor
-an image's sidecar is a reject.
+A photo's id is its path in the folder; where several folders are read, with the folder's name before it. Hidden files
+are passed over; any other file that is neither an image nor an image's sidecar is a reject.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import struct
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,14 @@ _EXIF = {
 }
 
 
+_PLACES = 50
+"""Folders whose sidecars are remembered."""
+_DAMAGE = (
+    OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, struct.error,
+)  # fmt: skip
+"""What Pillow raises on damaged metadata."""
+
+
 class _Broken(Exception):
     """Something beside or inside an image that cannot be read."""
 
@@ -57,6 +68,8 @@ class Folder(Source):
         A file that `write_listing` made of it: with one, the folder is cut into pieces without being walked again.
     columns, keep, separator
         For JSON sidecars, as for tables.
+    name : str, optional
+        Put before the ids, where there are several folders (see `folder_names`).
     """
 
     def __init__(
@@ -66,8 +79,11 @@ class Folder(Source):
         columns: Mapping[str, str] | None = None,
         keep: Sequence[str] | None = None,
         separator: str | None = None,
+        name: str = "",
     ) -> None:
         self.path, self.listing, self.separator = path, listing, separator
+        self._before = f"{name}/" if name else ""
+        self._sidecars: dict[Path, dict[str, list[Path]]] = {}
         for column in columns or {}:
             if column not in _WORDS:
                 raise LabelhedgeError(
@@ -101,15 +117,19 @@ class Folder(Source):
             return Reject(number, reason, name)
         try:
             inside = _inside(path)
-            return {"id": name, "image": str(path)} | _merged([*self._beside(path), *inside])
+            return {"id": self._before + name, "image": str(path)} | _merged([*self._beside(path), *inside])
         except _Broken as error:
             return Reject(number, str(error), name)
 
     def _beside(self, path: Path) -> Iterator[Photo]:
+        if path.parent not in self._sidecars:
+            if len(self._sidecars) >= _PLACES:
+                self._sidecars.clear()
+            self._sidecars[path.parent] = sidecars_in(path.parent)
+        beside = self._sidecars[path.parent]
         for suffix in SIDECARS:
-            for sidecar in (path.with_name(path.name + suffix), path.with_suffix(suffix)):
-                if sidecar.is_file():
-                    yield self._sidecar(sidecar)
+            for owner in (path.name, path.stem):
+                yield from (self._sidecar(found) for found in beside.get(owner, ()) if found.suffix.lower() == suffix)
 
     def _sidecar(self, path: Path) -> Photo:
         suffix = path.suffix.lower()
@@ -147,8 +167,54 @@ class Folder(Source):
 
 def walk(folder: Path) -> Iterator[str]:
     """The files that `Folder` counts, by name in each folder, as paths in it with ``/``."""
+    return (name for name, _, counts in _walk(folder) if counts)
 
-    def inside(place: str, prefix: str) -> Iterator[str]:
+
+def folder_state(folder: Path) -> str:
+    """A hash of names, sizes and times of all files that `Folder` looks at: another one where any has changed."""
+    state = hashlib.sha256()
+    for name, entry, _ in _walk(folder):
+        known = entry.stat()
+        state.update(f"{name!r} {known.st_size} {known.st_mtime_ns}\n".encode())
+    return state.hexdigest()
+
+
+def folder_names(folders: Sequence[Path]) -> list[str]:
+    """What tells folders apart, to put before their ids: the last parts of their paths, or nothing of a single one.
+
+    Examples
+    --------
+    >>> folder_names([Path("/2023/may"), Path("/2023/june")])
+    ['may', 'june']
+    >>> folder_names([Path("/2023/may"), Path("/2024/may")])
+    ['2023/may', '2024/may']
+    """
+    if len(folders) < 2:
+        return [""] * len(folders)
+    paths = [Path(os.path.abspath(folder)).parts[1:] for folder in folders]
+    names: list[str] = []
+    for length in range(1, max(map(len, paths)) + 1):
+        names = ["/".join(parts[-length:]) for parts in paths]
+        if len(set(names)) == len(set(paths)):
+            break
+    return names
+
+
+def sidecars_in(folder: Path) -> dict[str, list[Path]]:
+    """The sidecars of a folder, by the name before their ending; endings count in any case."""
+    found: dict[str, list[Path]] = {}
+    with os.scandir(folder) as entries:
+        for name in sorted(entry.name for entry in entries if entry.is_file()):
+            stem, suffix = os.path.splitext(name)
+            if suffix.lower() in SIDECARS:
+                found.setdefault(stem, []).append(folder / name)
+    return found
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str], bool]]:
+    """Path in the folder and entry of each file, and whether it counts: a sidecar with an image does not."""
+
+    def inside(place: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str], bool]]:
         with os.scandir(place) as found:
             entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda e: e.name)
         images = {entry.name for entry in entries if os.path.splitext(entry.name)[1].lower() in IMAGES}
@@ -158,8 +224,7 @@ def walk(folder: Path) -> Iterator[str]:
                 yield from inside(entry.path, f"{prefix}{entry.name}/")
             elif entry.is_file():
                 stem, suffix = os.path.splitext(entry.name)
-                if not (suffix.lower() in SIDECARS and stem in owners):
-                    yield prefix + entry.name
+                yield prefix + entry.name, entry, not (suffix.lower() in SIDECARS and stem in owners)
 
     return inside(str(folder), "")
 
@@ -171,10 +236,10 @@ def has_images(folder: Path) -> bool:
 
 def write_listing(folder: Path, path: Path) -> None:
     """Write the paths of `walk`, one JSON string a line."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with partial.open("w", encoding="ascii") as file:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with unfinished.open("w", encoding="ascii") as file:
         file.writelines(json.dumps(name) + "\n" for name in walk(folder))
-    partial.replace(path)
+    unfinished.replace(path)
 
 
 def _merged(found: Sequence[Photo]) -> Photo:
@@ -199,7 +264,7 @@ def _inside(path: Path) -> list[Photo]:
                 return [_xmp(xmp, "its XMP") if xmp else {}, _iptc(image), _exif(image)]
     except Image.DecompressionBombError as error:
         raise _Broken("the image has too many pixels") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError) as error:
+    except (UnidentifiedImageError, *_DAMAGE) as error:
         raise _Broken("the image cannot be opened") from error
 
 
@@ -223,8 +288,16 @@ def _items(root: ET.Element, name: str) -> list[str]:
     return [item for item in items or plain if item]
 
 
+def _unless_damaged(read: Callable[[], Any]) -> Any:
+    """What stands in a block or field of metadata; None where it is damaged, which the image need not suffer from."""
+    try:
+        return read()
+    except _DAMAGE:
+        return None
+
+
 def _iptc(image: ImageFile.ImageFile) -> Photo:
-    found: Mapping[tuple[int, int], Any] = IptcImagePlugin.getiptcinfo(image) or {}
+    found: Mapping[tuple[int, int], Any] = _unless_damaged(lambda: IptcImagePlugin.getiptcinfo(image)) or {}
     photo: Photo = {}
     for column, place in _IPTC.items():
         values = found.get(place, [])
@@ -235,15 +308,16 @@ def _iptc(image: ImageFile.ImageFile) -> Photo:
 
 
 def _exif(image: Image.Image) -> Photo:
-    found = image.getexif()
+    found = _unless_damaged(image.getexif) or {}
     photo: Photo = {}
     for column, tag in _EXIF.items():
-        value = found.get(tag)
-        if isinstance(value, tuple):
-            value = bytes(value)
+        value = _unless_damaged(partial(found.get, tag))
         windows = tag in (ExifTags.Base.XPTitle, ExifTags.Base.XPKeywords)
-        text = (value.decode("utf-16-le", "replace") if windows and isinstance(value, bytes) else _decoded(value)) or ""
-        text = text.strip("\0 \r\n\t")
+        if windows and isinstance(value, tuple):  # the units of UTF-16, one by one
+            value = _unless_damaged(partial(struct.pack, f"<{len(value)}H", *value))
+        if windows and isinstance(value, bytes):
+            value = value.decode("utf-16-le", "replace")
+        text = (_decoded(value) or "" if isinstance(value, bytes | str) else "").strip("\0 \r\n\t")
         photo[column] = [tag.strip() for tag in text.split(";") if tag.strip()] if column == "tags" else text or None
     return photo
 

@@ -10,9 +10,9 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, Protocol, cast
 
 import pyarrow as pa
 
@@ -23,6 +23,7 @@ LONGEST = 1 << 20
 COMPRESSED = (".bz2", ".gz", ".xz", ".zst")
 _BOM = b"\xef\xbb\xbf"
 _BLOCK = 1 << 23
+_CHUNK = 1 << 16
 
 
 class Line(NamedTuple):
@@ -49,15 +50,61 @@ def inner_suffix(path: Path) -> str:
     return (Path(path.stem) if is_compressed(path) else path).suffix.lower()
 
 
+class _Decompressor(Protocol):
+    """What `bz2` and `lzma` have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Streams(io.RawIOBase):
+    """The streams of a compressed file, one behind the other, with zeros between them at most.
+
+    `bz2.open` and `lzma.open` take what follows a good stream and is none for the end of the file: a stream whose
+    header is damaged, and all that follows, would be missed.
+    """
+
+    def __init__(self, file: IO[bytes], make: Callable[[], _Decompressor]) -> None:
+        self._file, self._make, self._stream = file, make, make()
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            given = b""
+            if self._stream.eof:
+                given = self._stream.unused_data.lstrip(b"\0")
+                while not given:
+                    if not (block := self._file.read(_CHUNK)):
+                        return 0
+                    given = block.lstrip(b"\0")
+                self._stream = self._make()
+            elif self._stream.needs_input and not (given := self._file.read(_CHUNK)):
+                raise EOFError("the file ends within a compressed stream")
+            if data := self._stream.decompress(given, len(buffer)):
+                buffer[: len(data)] = data
+                return len(data)
+
+
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file for reading, decompressed by its ending (.bz2, .gz, .xz, .zst)."""
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return cast(IO[bytes], gzip.open(path))
     if suffix == ".bz2":
-        return cast(IO[bytes], bz2.open(path))
+        return io.BufferedReader(_Streams(path.open("rb"), bz2.BZ2Decompressor), _CHUNK)
     if suffix == ".xz":
-        return cast(IO[bytes], lzma.open(path))
+        return io.BufferedReader(_Streams(path.open("rb"), lzma.LZMADecompressor), _CHUNK)
     if suffix == ".zst":
         return io.BufferedReader(pa.CompressedInputStream(str(path), "zstd"))
     return path.open("rb", buffering=1 << 20)

@@ -10,7 +10,6 @@ import html
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from html.parser import HTMLParser
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -147,30 +146,27 @@ def batches(rows: Iterator[Photo | Reject], size: int, schema: pa.Schema, path: 
 
 
 _MARKUP = re.compile(r"<[a-zA-Z/!]|&#?\w+;")
+_TAG = re.compile(r"<(?:(/?)([a-zA-Z][a-zA-Z0-9]*)|!)[^<>]*>")
+"""Linear in the text's length, which `html.parser` is not: what is never closed is found out at the next ``<``."""
+_ENDLESS = re.compile(r"&#[0-9]{8,};?")
+"""Numbers beyond any character's; of thousands of digits Python makes no number."""
 _BREAKS = frozenset(("br", "p", "div", "li", "tr", "h1", "h2", "h3", "blockquote"))
 
 
-class _Words(HTMLParser):
-    """Gathers what a reader would see."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style"):
-            self._hidden += 1
-        elif tag in _BREAKS:
-            self.found.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style"):
-            self._hidden = max(0, self._hidden - 1)
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.found.append(data)
+def _without_tags(text: str) -> str:
+    """What a reader would see: without tags, comments, scripts and styles, with line ends for some tags."""
+    found, end, hidden = [], 0, 0
+    for tag in _TAG.finditer(text):
+        if not hidden:
+            found.append(text[end : tag.start()])
+        end, name = tag.end(), (tag[2] or "").lower()
+        if name in ("script", "style"):
+            hidden = max(0, hidden - 1) if tag[1] else hidden + 1
+        elif name in _BREAKS and not tag[1] and not hidden:
+            found.append("\n")
+    if not hidden:
+        found.append(text[end:])
+    return "".join(found)
 
 
 def plain_text(text: str) -> str:
@@ -185,9 +181,4 @@ def plain_text(text: str) -> str:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not _MARKUP.search(text):
         return text.strip()
-    if "<" not in text:
-        return html.unescape(text).strip()
-    parser = _Words()
-    parser.feed(text)
-    parser.close()
-    return "".join(parser.found).strip()
+    return html.unescape(_ENDLESS.sub("\ufffd", _without_tags(text))).strip()

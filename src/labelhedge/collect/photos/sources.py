@@ -116,16 +116,19 @@ def _inputs(path: Path, format: str | None) -> Iterable[tuple[Path, str]]:
 
 
 def guess_format(path: Path) -> str:
-    """The format of a file by its ending and its first line."""
-    from labelhedge.collect.photos.tables import first_line
+    """The format of a file by its ending and its first lines."""
+    from labelhedge.collect.photos.tables import first_lines
     from labelhedge.collect.photos.yfcc import looks_like_yfcc
 
     ending = ENDINGS.get(inner_suffix(path))
     if ending in ("parquet", "csv"):
         return ending
-    line = first_line(path)
+    lines = first_lines(path, 20)
+    line = lines[0] if lines else None
     if line is not None and looks_like_yfcc(line):
         return "yfcc"
+    if sum(looks_like_yfcc(later) and "://" in later for later in lines[1:]) * 2 > len(lines) - 1:
+        return "yfcc"  # with a damaged first line
     if ending == "jsonl" and line is not None and line.lstrip().startswith("["):
         raise LabelhedgeError(f"{path} is one JSON array: write JSON lines, an object a line")
     if ending:
@@ -145,9 +148,10 @@ def open_sources(
     listings: Path | None = None,
 ) -> list[Source]:
     """The readers of some inputs; with `listings`, the folder in which the listings of folders of images lie."""
+    inputs = list(inputs)
     return [
-        open_source(path, format, columns, keep, tag_separator, listings and listing_path(listings, number))
-        for number, (path, format) in enumerate(inputs)
+        open_source(inputs, number, columns, keep, tag_separator, listings and listing_path(listings, number))
+        for number in range(len(inputs))
     ]
 
 
@@ -157,16 +161,17 @@ def listing_path(folder: Path, source: int) -> Path:
 
 
 def open_source(
-    path: Path,
-    format: str,
+    inputs: Sequence[tuple[Path, str]],
+    number: int,
     columns: Mapping[str, str] | None = None,
     keep: Sequence[str] | None = None,
     tag_separator: str | None = None,
     listing: Path | None = None,
 ) -> Source:
-    """The reader of one input."""
+    """The reader of one of the inputs; the others tell whether ids of a folder need its name before them."""
     from labelhedge.collect.photos import folders, tables, yfcc
 
+    path, format = inputs[number]
     if format == "yfcc":
         if columns or keep:
             raise LabelhedgeError(
@@ -174,7 +179,9 @@ def open_source(
             )
         return yfcc.YFCC(path)
     if format == "folder":
-        return folders.Folder(path, listing, columns, keep, tag_separator)
+        places = [place for place, form in inputs if form == "folder"]
+        name = folders.folder_names(places)[places.index(path)]
+        return folders.Folder(path, listing, columns, keep, tag_separator, name)
     if format == "jsonl":
         return tables.JSONLines(path, columns, keep, tag_separator)
     if format == "parquet":

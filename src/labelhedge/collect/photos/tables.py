@@ -2,7 +2,8 @@
 
 Quotes of CSV and TSV are read strictly, so that a stray one costs its own line only: a quote that never closes, or text
 behind a closing quote, makes the line a reject (CSV), or a line without quoting (TSV, where it has the right number of
-columns so).
+columns so). Two stray quotes many lines apart look like a field that is quoted over lines; where most of the lines
+between are rows on their own, they are read as rows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelhedge.collect.photos.columns import keepable, kept_names, map_columns, own_name, photo_from
-from labelhedge.collect.photos.lines import LONGEST, Line, cut_lines, is_compressed, open_bytes, read_lines
+from labelhedge.collect.photos.lines import LONGEST, Line, cut_lines, is_compressed, read_lines
 from labelhedge.collect.photos.rows import Photo, Piece, Reject, Source
 from labelhedge.errors import LabelhedgeError
 
@@ -38,6 +39,11 @@ class Record(NamedTuple):
     fields: list[str]
     text: str
 
+    @property
+    def further_lines(self) -> int:
+        """Lines of the file that it takes beyond its first, by a field that is quoted over lines."""
+        return self.text.removesuffix("\n").count("\n")
+
 
 class Delimited(Source):
     """CSV or TSV with a header."""
@@ -53,10 +59,16 @@ class Delimited(Source):
         self.path, self.delimiter, self.separator = path, delimiter, separator
         header, self._begin = self._header()
         self.names = [name.strip() for name in header]
+        hint = "; if it is metadata of YFCC100M: --format yfcc" if any("://" in name for name in self.names) else ""
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
-            raise LabelhedgeError(f"{path}: the column {repeated[0]!r} stands twice in the header; rename one of them")
-        self.mapping = map_columns(self.names, columns, path)
+            raise LabelhedgeError(
+                f"{path}: the column {repeated[0]!r} stands twice in the header; rename one of them{hint}"
+            )
+        try:
+            self.mapping = map_columns(self.names, columns, path)
+        except LabelhedgeError as error:
+            raise LabelhedgeError(f"{error}{hint}") from error
         self._kept = kept_names(self.names, self.mapping, keep, path)
         self.own = tuple(pa.field(own_name(name), pa.string()) for name in self._kept)
 
@@ -66,6 +78,7 @@ class Delimited(Source):
             if isinstance(line.text, Reject):
                 raise LabelhedgeError(f"{self.path}: the header cannot be read ({line.text.reason})")
             fields = _parse(line.text, self.delimiter)
+            self._trusted = line.text.rstrip("\r\n") == self.delimiter.join(f'"{name}"' for name in fields)
             if isinstance(fields, str) or not any(fields):
                 problem = fields if isinstance(fields, str) else "it is empty"
                 raise LabelhedgeError(f"{self.path}: the first line must name the columns: {problem}")
@@ -106,13 +119,20 @@ class Delimited(Source):
             fields = _parse(line.text, self.delimiter)
             if fields == _OPEN:
                 taken, fields = self._follow(line, waiting, lines)
+                if not isinstance(fields, str) and self._are_rows(taken, fields):
+                    literal = self._literal(line.text)
+                    fields = _OPEN
+                    if len(literal) == len(self.names):
+                        waiting.extendleft(reversed(taken[1:]))
+                        yield Record(line.number, line.size, literal, line.text)
+                        continue
                 if not isinstance(fields, str):
                     text = "".join(str(part.text) for part in taken)
                     yield Record(line.number, sum(part.size for part in taken), fields, text)
                     continue
                 waiting.extendleft(reversed(taken[1:]))
             if isinstance(fields, str) and self.delimiter == "\t":
-                literal = line.text.rstrip("\r\n").split("\t")
+                literal = self._literal(line.text)
                 fields = literal if len(literal) == len(self.names) else fields
             if isinstance(fields, str):
                 yield Line(line.number, line.size, Reject(line.number, fields, line.text.rstrip("\r\n")))
@@ -137,6 +157,28 @@ class Delimited(Source):
                     return taken, fields if right else _OPEN
         return taken, _OPEN
 
+    def _are_rows(self, taken: Sequence[Line], joined: Sequence[str]) -> bool:
+        """Whether most of the lines that quotes join are rows on their own: then the quotes are stray.
+
+        A row has the right number of columns and, in CSV, whose commas stand in any text, an id of the kind that the
+        record has which they would make. In a file whose header is quoted wholly, quotes are never stray.
+        """
+        if self._trusted:
+            return False
+        place = self.names.index((self.mapping or {})["id"])
+        anything = self.delimiter == "\t" or "\n" in joined[place]
+        alike = 0
+        for line in taken[1:]:
+            fields = _parse(str(line.text), self.delimiter)
+            if isinstance(fields, str):
+                fields = self._literal(str(line.text))
+            if len(fields) == len(self.names):
+                alike += anything or _kind(fields[place]) == _kind(joined[place])
+        return alike * 2 > len(taken) - 1
+
+    def _literal(self, text: str) -> list[str]:
+        return text.rstrip("\r\n").split(self.delimiter)
+
     def photo(self, record: Record | Line) -> Photo | Reject:
         """The photo of a record."""
         if isinstance(record, Line):
@@ -153,6 +195,16 @@ class Delimited(Source):
         for name, field in zip(self._kept, self.own, strict=True):
             photo[field.name] = values[name] or None
         return photo
+
+
+def _kind(identity: str) -> str:
+    """What an id is made of: digits, a word with digits, a word, or several words."""
+    identity = identity.strip().strip('"')
+    if identity.isdecimal():
+        return "number"
+    if len(identity.split()) != 1:
+        return "words" if identity else "nothing"
+    return "code" if any(mark.isdecimal() for mark in identity) else "word"
 
 
 def _parse(text: str, delimiter: str) -> list[str] | str:
@@ -297,11 +349,7 @@ class Parquet(Source):
         return photo
 
 
-def first_line(path: Path) -> str | None:
-    """The first line of a text file, None where it is empty or no text."""
-    with open_bytes(path) as file:
-        raw = file.readline(LONGEST)
-    try:
-        return raw.decode("utf-8-sig").rstrip("\r\n") or None
-    except UnicodeDecodeError:
-        return None
+def first_lines(path: Path, count: int) -> list[str]:
+    """The first lines of a text file, without those that are no text."""
+    found = (line.text for line in islice(read_lines(path), count))
+    return [text.rstrip("\r\n") for text in found if isinstance(text, str)]
