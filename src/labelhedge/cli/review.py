@@ -23,9 +23,7 @@ def review(
         ),
     ] = "random",
     run: Annotated[Path | None, typer.Option(help="A finished run on this corpus.", metavar="RUN")] = None,
-    method: Annotated[
-        str | None, typer.Option(help="Whose pseudo labels; default: the best on dev.")
-    ] = None,
+    method: Annotated[str | None, typer.Option(help="Whose pseudo labels; default: the best on dev.")] = None,
     labels: Annotated[str | None, typer.Option(help="Only these: names or ids, separated by commas.")] = None,
     split: Annotated[str, typer.Option(help="train, dev, test; several separated by commas.")] = "train",
     limit: Annotated[int | None, typer.Option(min=1, help="Questions at most.")] = None,

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from labelhedge.collect.photos.columns import USUAL
 from labelhedge.collect.photos.lines import inner_suffix, read_lines
 from labelhedge.collect.photos.rows import Reject
-from labelhedge.collect.photos.tables import Delimited, first_line
+from labelhedge.collect.photos.tables import Delimited, first_lines
 from labelhedge.collect.photos.yfcc import copy_url, photo_hash
 from labelhedge.errors import LabelhedgeError
 
@@ -113,7 +113,7 @@ class Photos:
     def _delimited(self, delimiter: str) -> Delimited:
         """The reader of a table; of its columns only those that are asked for are looked at."""
         try:
-            header = next(csv.reader([first_line(self.path) or ""], delimiter=delimiter), [])
+            header = next(csv.reader(first_lines(self.path, 1), delimiter=delimiter), [])
         except csv.Error:
             header = []  # the reader says what is wrong
         names = [name.strip() for name in header]
