@@ -58,6 +58,7 @@ def write_linked(folder, photos, parts=1):
     for number in range(parts):
         table = pa.Table.from_pylist(photos[number::parts], LINKED)
         pq.write_table(table, folder / "photos" / f"part-{number:05}.parquet")
+    (folder / "summary.json").write_text("{}")  # written last
     return folder
 
 
@@ -403,7 +404,10 @@ def test_what_cannot_be_assembled_is_refused(pictures, labels, tmp_path):
             assemble_corpus(folder, tmp_path / target, labels, **options)
         assert not (tmp_path / "corpus").exists()
 
-    refused("holds no part", folder=tmp_path)
+    refused("is no complete folder of linked photos: run labelhedge collect link first", folder=tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "summary.json").write_text("{}")
+    refused("holds no part", folder=tmp_path / "empty")
     refused("exists already", target="linked")
     refused("share below 1 or a whole number", background=1.5)
     refused("share below 1 or a whole number", background=-1)
@@ -416,8 +420,18 @@ def test_what_cannot_be_assembled_is_refused(pictures, labels, tmp_path):
     again = write_linked(tmp_path / "again", [*tagged(pictures), photo("p00", [], pictures / "140.png")])
     refused("'p00' stands twice", folder=again)
     (tmp_path / "lacking" / "photos").mkdir(parents=True)
+    (tmp_path / "lacking" / "summary.json").write_text("{}")
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "lacking" / "photos" / "part-0.parquet")
     refused("lacks the column 'entities'", folder=tmp_path / "lacking")
+
+
+def test_what_a_killed_linker_left_is_not_assembled(pictures, labels, tmp_path):
+    linked = write_linked(tmp_path / "linked", tagged(pictures), parts=2)
+    (linked / "summary.json").unlink()
+    (linked / "photos" / "part-00001.parquet").unlink()
+    with pytest.raises(LabelhedgeError, match="is no complete folder of linked photos: run labelhedge collect link"):
+        assemble_corpus(linked, tmp_path / "corpus", labels)
+    assert not (tmp_path / "corpus").exists()
 
 
 def test_an_image_that_changes_meanwhile_stops_the_job(pictures, labels, tmp_path):
@@ -536,4 +550,5 @@ def test_the_embedded_corpus_comes_out_as_it_is(tmp_path):
     for column in ("id", "image", "observed", "verified", "trusted", "split", "group", "creator"):
         assert [row[column] for row in again] == [row[column] for row in rows], column
     words = [[(one["label"], one["text"]) for one in row["evidence"]] for row in again]
-    assert words == [[(one["label"], one["text"]) for one in row["evidence"]] for row in rows]
+    # Here a label is one entity: what led to it by two meanings of one word stands once.
+    assert words == [list(dict.fromkeys((one["label"], one["text"]) for one in row["evidence"])) for row in rows]

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labelhedge.collect.assembly.labels import CorpusLabels
+from labelhedge.collect.records import complete_linked
 from labelhedge.errors import LabelhedgeError
 
 EVIDENCE = pa.list_(
@@ -76,11 +77,11 @@ class LinkedPhotos:
         Raises
         ------
         LabelhedgeError
-            When there are none, or one lacks a column.
+            When linking did not end, there are no parts, or one lacks a column.
         """
         if not 0 <= min_score <= 1:
             raise LabelhedgeError(f"the least score must lie between 0 and 1, found {min_score}")
-        parts = tuple(sorted((Path(folder) / "photos").glob("part-*.parquet")))
+        parts = tuple(sorted((complete_linked(folder) / "photos").glob("part-*.parquet")))
         if not parts:
             raise LabelhedgeError(
                 f"{Path(folder) / 'photos'} holds no part-*.parquet: name a folder that `labelhedge collect link` wrote"
