@@ -497,9 +497,10 @@ def test_a_killed_import_leaves_nothing_and_ends_with_the_same_bytes(pictures, l
         os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not killed.exists()
-    assert len(list(killed.parent.iterdir())) == 1  # the unfinished folder
+    assert {path.name for path in killed.parent.iterdir()} == {".corpus.partial", ".corpus.lock"}
     for target in (killed, whole):
         assert assemble_corpus(linked, target, labels, background=10, seed=4).kept == 40
+    assert [path.name for path in killed.parent.iterdir()] == ["corpus"]
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         for folder in (killed, whole)
