@@ -233,7 +233,7 @@ def test_the_split_does_not_hang_on_the_order_of_rows(tmp_path):
     found = []
     for name, rows in (("a", samples), ("b", samples[::-1]), ("c", samples[7:] + samples[:7])):
         shard(tmp_path / f"{name}.tar", [{"__key__": f"{n:02}", **row} for n, row in enumerate(rows)])
-        options = Options(split="6:3:1", near_duplicates=False)
+        options = Options(split="6:3:1")
         import_webdataset(str(tmp_path / f"{name}.tar"), tmp_path / name, options=options)
         columns = columns_of(tmp_path / name)
         found.append({image["bytes"]: split for image, split in zip(columns["image"], columns["split"], strict=True)})
