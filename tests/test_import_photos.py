@@ -346,6 +346,42 @@ def test_wordnet_says_what_is_below(tmp_path):
     assert labels.of("http://dbpedia.org/resource/Poodle") == labels.of(uri("99999999")) == ()
 
 
+def test_kinds_of_a_label_are_no_background(pictures, tmp_path):
+    """Of a vocabulary of WordNet without any option; what they are kinds of by a graph, only where it is named."""
+    if not (DEBIAN / "data.noun").exists():
+        pytest.skip("WordNet is not installed (Debian: apt-get install wordnet-base)")
+    nouns = WordNet.open()
+
+    def noun(name, score=0.9):
+        return {"uri": uri(nouns.synset(name)), "name": name, "text": name, "offset": 0, "score": score}
+
+    photos = [photo(f"d{n:02}", [noun("dog.1")], pictures / f"{n}.png") for n in range(20)]
+    photos += [photo(f"p{n:02}", [noun("poodle.1", 0.1)], pictures / f"{20 + n}.png") for n in range(20)]
+    photos += [photo(f"h{n:02}", [noun("house.1")], pictures / f"{40 + n}.png") for n in range(10)]
+    photos += [photo("x", ["cat"], pictures / "60.png")]
+    linked = write_linked(tmp_path / "linked", photos)
+    rows = [[uri(nouns.synset("dog.1")), "dog", 1]]
+    labels = CorpusLabels.read(write_csv(tmp_path / "v.csv", ["uri", "name", "photos"], rows))
+
+    def background(target, labels=labels, **options):
+        made = assemble_corpus(linked, tmp_path / target, labels, background=50, min_score=0.2, **options)
+        assert balanced(made)
+        found = Counter(id_[0] for id_, row in rows_of(tmp_path / target).items() if not row["observed"])
+        return found, made
+
+    found, made = background("a")
+    assert found == {"h": 10, "x": 1}
+    assert made.dropped["with an entity that is a kind of a label only, which counts for it by --below alone"] == 20
+    found, made = background("b", wordnet=tmp_path)
+    assert found == {"p": 20, "h": 10, "x": 1}
+    assert "may be background" in made.remarks[0]
+    assert "apt-get install wordnet-base" in made.remarks[0]
+    (tmp_path / "graph.nt").write_text(f"<urn:cat> <urn:x> <{uri(nouns.synset('dog.1'))}> .\n")
+    below = CorpusLabels.read(tmp_path / "v.csv", above=graph_above(tmp_path / "graph.nt"))
+    assert background("c", below)[0] == {"h": 10}
+    assert rows_of(tmp_path / "c")["x"]["observed"] == {"dog"}
+
+
 def test_labels_have_unique_names_and_ids_and_rows_may_share_one(tmp_path):
     rows = [["urn:a", "crane", 1, ""], ["urn:b", "Crane", 1, ""], ["urn:c", "crane", 1, ""]]
     rows += [["urn:d", "insect", 1, "bug"], ["urn:e", "arachnid", 1, "bug"], ["urn:f", "Été à 2", 1, ""]]

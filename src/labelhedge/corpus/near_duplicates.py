@@ -270,7 +270,7 @@ class _Groups:
     """Connected components, joined a portion of edges at a time, so that no edge is kept."""
 
     def __init__(self, count: int) -> None:
-        self.of = np.arange(count)  # (N,): the number of each one's component
+        self.of: npt.NDArray[np.int64] = np.arange(count)  # (N,): the number of each one's component
 
     def join(self, one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> None:
         """Put the components of these pairs together."""
@@ -279,7 +279,8 @@ class _Groups:
         if len(one):
             edges = np.ones(len(one), bool), (self.of[one], self.of[other])
             graph = scipy.sparse.coo_array(edges, shape=(len(self.of), len(self.of)))
-            self.of = scipy.sparse.csgraph.connected_components(graph, directed=False)[1][self.of]
+            numbers = scipy.sparse.csgraph.connected_components(graph, directed=False)[1]
+            self.of = numbers.astype(np.int64)[self.of]
 
     def names(self, ids: Sequence[str]) -> list[str]:
         """The name of each one's component: the smallest id in it."""
