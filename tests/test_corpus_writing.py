@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +29,7 @@ from corpus_help import (
     table_of,
 )
 from labelhedge.corpus.images import decode
+from labelhedge.errors import LabelhedgeError
 
 # --- Writing ---
 
@@ -157,7 +160,7 @@ def tables():
     sys.addaudithook(watch)
 
 info = CorpusInfo(name="new", licence="CC0", labels=[Label(id=n, name=n) for n in ("cat", "dog", "owl")])
-write_corpus(target, info, tables(), overwrite=True)
+write_corpus(target, info, tables(), graph="", extras={"LICENSE": b"new", "left-out.csv": b"new"}, overwrite=True)
 print("written", flush=True)
 """
 
@@ -170,13 +173,17 @@ print("written", flush=True)
         ("open corpus.json", True),
         ("os.rename 1", False),
         ("os.rename 1", True),
-        ("os.rename 2", True),
+        *((f"os.rename {number}", True) for number in (2, 5, 7, 9)),
         ("shutil.rmtree 1", True),
     ],
 )
 def test_a_killed_writer_leaves_no_half_corpus(make_corpus, tmp_path, moment, existing):
     source, target = make_corpus(tmp_path / "source"), tmp_path / "target"
-    old = lh.Corpus.open(make_corpus(target, size=10)).hash if existing else None
+    other = shutil.copytree(make_corpus(target, size=10), tmp_path / "other") if existing else None
+    if existing:
+        (target / "LICENSE").write_text("old")
+        (target / "photos").mkdir()
+    before = content(target)
     command = [sys.executable, "-c", WRITER, str(source / PART), str(target), moment]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         line = writer.stdout.readline()
@@ -184,22 +191,89 @@ def test_a_killed_writer_leaves_no_half_corpus(make_corpus, tmp_path, moment, ex
             assert line == "ready\n"
             assert target.exists() == existing
             writer.kill()
-    assert lone_corpus_files(tmp_path) == []
+    assert [path for path in lone_corpus_files(tmp_path) if path.parent.parent.name != ".target.partial"] == []
     assert line != "written\n"
     assert writer.returncode == -signal.SIGKILL
+    assert any(path.name == ".target.partial" for path in tmp_path.iterdir())
+    again = shutil.copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}-again"))
     if moment == "shutil.rmtree 1":  # all is in place but for the cleaning
         assert lh.Corpus.open(target).name == "new"
+        assert (target / "LICENSE").read_text() == "new"
     elif not existing:
         assert not target.exists()
-    elif (
-        moment == "os.rename 2"
-    ):  # while pieces are exchanged the folder is no corpus, and the new one is whole beside it
-        assert not (target / "corpus.json").exists()
-        assert "new" in {lh.Corpus.open(path.parent).name for path in tmp_path.rglob("corpus.json")}
-    else:
-        assert lh.Corpus.open(target).hash == old
+    else:  # while pieces are exchanged the folder is no corpus: opening it brings the old one back
+        assert lh.Corpus.open(target).hash == lh.Corpus.open(other).hash
+        assert content(target) == before
+    with pytest.raises(FileExistsError) if existing else contextlib.nullcontext():
+        lh.write_corpus(again / "target", INFO, table_of(source))
+    if existing and moment != "shutil.rmtree 1":  # and so does a writer that may not replace it
+        assert content(again / "target") == before
+    assert sorted(path.name for path in again.iterdir() if path.name.startswith(".")) == []
     lh.write_corpus(target, INFO, table_of(source), overwrite=True)
     assert lh.Corpus.open(target).name == "written"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+    shutil.rmtree(again)
+
+
+def content(folder):
+    """What is in a folder, by path."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def test_what_cannot_be_put_back_is_said(make_corpus, tmp_path, monkeypatch):
+    source, target = make_corpus(tmp_path / "source"), make_corpus(tmp_path / "target", size=10)
+    old, calls, rename = lh.Corpus.open(target).hash, [], Path.rename
+
+    def fail(self, goal):
+        calls.append(goal)
+        if len(calls) >= 3:
+            raise OSError("read-only")
+        return rename(self, goal)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="read-only"):
+        lh.write_corpus(target, INFO, table_of(source), overwrite=True)
+    with pytest.raises(
+        lh.CorpusError, match=r"\.target\.partial: a writer was stopped here.*make both folders writable"
+    ):
+        lh.Corpus.open(target)
+    monkeypatch.undo()
+    assert lh.Corpus.open(target).hash == old
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
+
+
+def test_two_writers_of_one_folder_do_not_meet(make_corpus, tmp_path):
+    table = table_of(make_corpus(tmp_path / "source"))
+
+    def tables():
+        with pytest.raises(LabelhedgeError, match="another process is writing"):
+            lh.write_corpus(tmp_path / "target", INFO, table)
+        yield table
+
+    lh.write_corpus(tmp_path / "target", INFO, tables())
+    assert len(lh.Corpus.open(tmp_path / "target").samples.ids) == 20
+
+
+def test_other_files_come_with_the_corpus(make_corpus, tmp_path):
+    table = table_of(make_corpus(tmp_path / "source"))
+    (tmp_path / "LICENSE.pdf").write_bytes(b"%PDF")
+    extras = {"LICENSE.pdf": tmp_path / "LICENSE.pdf", "left-out.csv": b"place,reason\n"}
+    (tmp_path / "target").mkdir()  # an empty folder is one that is not there
+    target = lh.write_corpus(tmp_path / "target", INFO, table, extras=extras)
+    (target / "notes").write_text("mine")
+    assert (target / "LICENSE.pdf").read_bytes() == b"%PDF"
+    lh.write_corpus(target, INFO, table, extras={"left-out.csv": b"new"}, overwrite=True)
+    assert {path.name for path in target.iterdir()} == {
+        "corpus.json",
+        "samples",
+        "LICENSE.pdf",
+        "left-out.csv",
+        "notes",
+    }
+    assert (target / "left-out.csv").read_bytes() == b"new"
+    for name in ("samples", "a/b", ".."):
+        with pytest.raises(ValueError, match="cannot be an extra file"):
+            lh.write_corpus(target, INFO, table, extras={name: b""}, overwrite=True)
 
 
 def test_writing_leaves_images_in_the_folder_alone(make_corpus, tmp_path):

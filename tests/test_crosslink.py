@@ -150,6 +150,13 @@ def test_copies_of_dev_and_test_images_are_left_out(corpus, imagenet, settings, 
     assert "2 labels have fewer than 100: rodent (2), box (3)" in said
 
 
+def test_a_licence_goes_with_the_corpus(corpus, imagenet, settings, tmp_path):
+    (corpus() / "LICENSE.pdf").write_bytes(b"%PDF")
+    for target in (tmp_path / "out", None):
+        done = add_images(tmp_path / "corpus", imagenet, settings, target=target)
+        assert (done.corpus.folder / "LICENSE.pdf").read_bytes() == b"%PDF"
+
+
 def test_an_image_in_the_place_of_one_that_cannot_be_used(corpus, imagenet, settings, tmp_path):
     for path in sorted((imagenet / "train" / RODENT).iterdir())[:2]:
         path.write_bytes(path.read_bytes()[:-300])  # its header is sound

@@ -226,6 +226,20 @@ def test_shards_with_txt_as_labels_and_a_split(tmp_path):
     assert [len(corpus.rows(split)) for split in ("train", "test", "dev")] == pytest.approx([24, 12, 4], abs=1)
 
 
+def test_the_split_does_not_hang_on_the_order_of_rows(tmp_path):
+    """Equally many images of each of four labels: which is shared out first must not hang on which is met first."""
+    names = ("cat", "dog", "eel", "owl")
+    samples = [{"png": picture(n), "txt": f"{names[n % 4]}, {names[(n + 1) % 4]}"} for n in range(40)]
+    found = []
+    for name, rows in (("a", samples), ("b", samples[::-1]), ("c", samples[7:] + samples[:7])):
+        shard(tmp_path / f"{name}.tar", [{"__key__": f"{n:02}", **row} for n, row in enumerate(rows)])
+        options = Options(split="6:3:1")
+        import_webdataset(str(tmp_path / f"{name}.tar"), tmp_path / name, options=options)
+        columns = columns_of(tmp_path / name)
+        found.append({image["bytes"]: split for image, split in zip(columns["image"], columns["split"], strict=True)})
+    assert found[0] == found[1] == found[2]
+
+
 def test_the_same_key_in_two_shards_of_the_same_name(tmp_path):
     for part in range(2):
         shard(tmp_path / str(part) / "s.tar", [{"__key__": "a", "png": picture(part), "cls": part}])

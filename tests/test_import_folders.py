@@ -1,7 +1,11 @@
 """Class folders: splits, the checked tree, background, doubles, files that are no image."""
 
 import csv
+import io
 import os
+import signal
+import subprocess
+import sys
 import tracemalloc
 from collections import Counter
 from pathlib import Path
@@ -194,6 +198,96 @@ def test_what_cannot_be_imported_is_said(tmp_path, files, options, message):
     with pytest.raises(LabelhedgeError, match=message):
         import_class_folders(tmp_path / "a", tmp_path / "c", **options)
     assert not (tmp_path / "c").exists()
+
+
+def test_hidden_and_junk_folders_are_neither_labels_nor_samples(tmp_path):
+    files = {
+        "cat/1.png": 1, "dog/2.png": 2, ".ipynb_checkpoints/x-checkpoint.png": 3, "cat/.ipynb_checkpoints/1.png": 4,
+        "__MACOSX/cat/._1.png": b"x", "__MACOSX/owl/1.png": 5, "notes/readme.txt": b"x", "owl/broken.png": b"x",
+        "eel/.1.png": 6,
+    }  # fmt: skip
+    tree(tmp_path / "a", files)
+    rows, output = imported(tmp_path / "a", tmp_path / "c")
+    assert list(rows) == ["cat/1.png", "dog/2.png"]
+    assert [label.name for label in lh.Corpus.open(tmp_path / "c").labels] == ["cat", "dog"]
+    assert "3 labels have no usable image, and are none of the corpus: eel, notes, owl" in " ".join(output.split())
+    tree(tmp_path / "b", {"train/cat/1.png": 1, "__MACOSX/train/cat/1.png": 1, ".git/cat/1.png": 1})
+    assert list(imported(tmp_path / "b", tmp_path / "d")[0]) == ["train/cat/1.png"]
+
+
+def larger(data):
+    """A near-duplicate: the picture with twice the pixels."""
+    with Image.open(io.BytesIO(data)) as image:
+        return encoded(image.resize((2 * image.width, 2 * image.height), Image.Resampling.NEAREST))
+
+
+def test_split_keeps_near_duplicates_on_one_side(tmp_path):
+    files = {f"{('cat', 'dog')[n % 2]}/{n:02}.png": picture(n, (24, 18)) for n in range(40)}
+    files |= {f"{('cat', 'dog')[n % 2]}/{n:02} larger.png": larger(picture(n, (24, 18))) for n in range(40)}
+    tree(tmp_path / "a", files)
+
+    def torn(target, *options):
+        rows, _ = imported(tmp_path / "a", tmp_path / target, "--split", "6:3:1", "--checked", *options)
+        assert Counter(row[0] for row in rows.values()) == pytest.approx({"train": 48, "test": 24, "dev": 8}, abs=4)
+        return sum(rows[name][0] != rows[name.replace(".png", " larger.png")][0] for name in rows if "l" not in name)
+
+    assert torn("c") == 0
+    assert torn("d", "--no-near-duplicates") > 5
+
+
+def test_unchecked_near_duplicates_go_where_the_checked_one_goes(tmp_path):
+    tree(tmp_path / "a", {f"cat/{n:02}.png": larger(picture(n, (24, 18))) for n in range(20)} | {"dog/x.png": 99})
+    tree(tmp_path / "b", {f"cat/{n:02}.png": picture(n, (24, 18)) for n in range(20)})
+    rows, output = imported(tmp_path / "a", tmp_path / "c", "--clean", tmp_path / "b", "--split", "6:3:1", "--checked")
+    assert Counter(row[0] for row in rows.values()) == {"train": 25, "test": 12, "dev": 4}
+    for n in range(20):
+        split, observed, verified, trusted = rows[f"cat/{n:02}.png"]
+        assert (split, observed) == (rows[f"clean/cat/{n:02}.png"][0], ["cat"])
+        assert (verified, trusted) == (None, False)  # nobody checked it
+    assert "20 checked training images were shared out to train, test, dev and 8 near-duplicates" in output
+
+
+def test_the_split_hangs_on_images_and_not_on_the_names_of_their_files(tmp_path):
+    """Equally many images of each label, read in another order."""
+    found = []
+    for name, order in (("a", range(40)), ("b", range(39, -1, -1))):
+        shown = {f"{('cat', 'dog', 'eel', 'owl')[n % 4]}/{place:02}.png": n for place, n in enumerate(order)}
+        tree(tmp_path / name, shown)
+        rows, _ = imported(tmp_path / name, tmp_path / f"corpus-{name}", "--split", "6:3:1")
+        found.append({shown[id_]: row[0] for id_, row in rows.items()})
+    assert found[0] == found[1]
+
+
+KILLED = """
+import os, signal, sys
+from labelhedge.collect.importing import import_class_folders
+
+def watch(event, arguments):  # all is written, and about to be moved into its place
+    if event == "os.rename" and str(arguments[1]).endswith("corpus"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+import_class_folders(*sys.argv[1:])
+"""
+
+
+def test_a_killed_import_leaves_nothing_and_ends_with_the_same_bytes(tmp_path):
+    tree(tmp_path / "a", {"cat/1.png": 1, "dog/2.png": 2, "cat/x.txt": b"x"})
+    killed, whole = tmp_path / "killed" / "corpus", tmp_path / "whole" / "corpus"
+    killed.parent.mkdir()
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a"), str(killed)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (partial,) = killed.parent.glob(".*.partial/new")
+    assert sorted(path.name for path in partial.iterdir()) == ["corpus.json", "left-out.csv", "samples"]
+    assert not killed.exists()
+    for target in (killed, whole):
+        import_class_folders(tmp_path / "a", target)
+    assert [path.name for path in killed.parent.iterdir()] == ["corpus"]
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (killed, whole)
+    )
+    assert first == second
 
 
 def test_classes_may_be_called_train(tmp_path):

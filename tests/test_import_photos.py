@@ -58,6 +58,7 @@ def write_linked(folder, photos, parts=1):
     for number in range(parts):
         table = pa.Table.from_pylist(photos[number::parts], LINKED)
         pq.write_table(table, folder / "photos" / f"part-{number:05}.parquet")
+    (folder / "summary.json").write_text("{}")  # written last
     return folder
 
 
@@ -345,6 +346,42 @@ def test_wordnet_says_what_is_below(tmp_path):
     assert labels.of("http://dbpedia.org/resource/Poodle") == labels.of(uri("99999999")) == ()
 
 
+def test_kinds_of_a_label_are_no_background(pictures, tmp_path):
+    """Of a vocabulary of WordNet without any option; what they are kinds of by a graph, only where it is named."""
+    if not (DEBIAN / "data.noun").exists():
+        pytest.skip("WordNet is not installed (Debian: apt-get install wordnet-base)")
+    nouns = WordNet.open()
+
+    def noun(name, score=0.9):
+        return {"uri": uri(nouns.synset(name)), "name": name, "text": name, "offset": 0, "score": score}
+
+    photos = [photo(f"d{n:02}", [noun("dog.1")], pictures / f"{n}.png") for n in range(20)]
+    photos += [photo(f"p{n:02}", [noun("poodle.1", 0.1)], pictures / f"{20 + n}.png") for n in range(20)]
+    photos += [photo(f"h{n:02}", [noun("house.1")], pictures / f"{40 + n}.png") for n in range(10)]
+    photos += [photo("x", ["cat"], pictures / "60.png")]
+    linked = write_linked(tmp_path / "linked", photos)
+    rows = [[uri(nouns.synset("dog.1")), "dog", 1]]
+    labels = CorpusLabels.read(write_csv(tmp_path / "v.csv", ["uri", "name", "photos"], rows))
+
+    def background(target, labels=labels, **options):
+        made = assemble_corpus(linked, tmp_path / target, labels, background=50, min_score=0.2, **options)
+        assert balanced(made)
+        found = Counter(id_[0] for id_, row in rows_of(tmp_path / target).items() if not row["observed"])
+        return found, made
+
+    found, made = background("a")
+    assert found == {"h": 10, "x": 1}
+    assert made.dropped["with an entity that is a kind of a label only, which counts for it by --below alone"] == 20
+    found, made = background("b", wordnet=tmp_path)
+    assert found == {"p": 20, "h": 10, "x": 1}
+    assert "may be background" in made.remarks[0]
+    assert "apt-get install wordnet-base" in made.remarks[0]
+    (tmp_path / "graph.nt").write_text(f"<urn:cat> <urn:x> <{uri(nouns.synset('dog.1'))}> .\n")
+    below = CorpusLabels.read(tmp_path / "v.csv", above=graph_above(tmp_path / "graph.nt"))
+    assert background("c", below)[0] == {"h": 10}
+    assert rows_of(tmp_path / "c")["x"]["observed"] == {"dog"}
+
+
 def test_labels_have_unique_names_and_ids_and_rows_may_share_one(tmp_path):
     rows = [["urn:a", "crane", 1, ""], ["urn:b", "Crane", 1, ""], ["urn:c", "crane", 1, ""]]
     rows += [["urn:d", "insect", 1, "bug"], ["urn:e", "arachnid", 1, "bug"], ["urn:f", "Été à 2", 1, ""]]
@@ -403,7 +440,10 @@ def test_what_cannot_be_assembled_is_refused(pictures, labels, tmp_path):
             assemble_corpus(folder, tmp_path / target, labels, **options)
         assert not (tmp_path / "corpus").exists()
 
-    refused("holds no part", folder=tmp_path)
+    refused("is no complete folder of linked photos: run labelhedge collect link first", folder=tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "summary.json").write_text("{}")
+    refused("holds no part", folder=tmp_path / "empty")
     refused("exists already", target="linked")
     refused("share below 1 or a whole number", background=1.5)
     refused("share below 1 or a whole number", background=-1)
@@ -416,8 +456,18 @@ def test_what_cannot_be_assembled_is_refused(pictures, labels, tmp_path):
     again = write_linked(tmp_path / "again", [*tagged(pictures), photo("p00", [], pictures / "140.png")])
     refused("'p00' stands twice", folder=again)
     (tmp_path / "lacking" / "photos").mkdir(parents=True)
+    (tmp_path / "lacking" / "summary.json").write_text("{}")
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "lacking" / "photos" / "part-0.parquet")
     refused("lacks the column 'entities'", folder=tmp_path / "lacking")
+
+
+def test_what_a_killed_linker_left_is_not_assembled(pictures, labels, tmp_path):
+    linked = write_linked(tmp_path / "linked", tagged(pictures), parts=2)
+    (linked / "summary.json").unlink()
+    (linked / "photos" / "part-00001.parquet").unlink()
+    with pytest.raises(LabelhedgeError, match="is no complete folder of linked photos: run labelhedge collect link"):
+        assemble_corpus(linked, tmp_path / "corpus", labels)
+    assert not (tmp_path / "corpus").exists()
 
 
 def test_an_image_that_changes_meanwhile_stops_the_job(pictures, labels, tmp_path):
@@ -483,9 +533,10 @@ def test_a_killed_import_leaves_nothing_and_ends_with_the_same_bytes(pictures, l
         os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not killed.exists()
-    assert len(list(killed.parent.iterdir())) == 1  # the unfinished folder
+    assert {path.name for path in killed.parent.iterdir()} == {".corpus.partial", ".corpus.lock"}
     for target in (killed, whole):
         assert assemble_corpus(linked, target, labels, background=10, seed=4).kept == 40
+    assert [path.name for path in killed.parent.iterdir()] == ["corpus"]
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         for folder in (killed, whole)
@@ -536,4 +587,5 @@ def test_the_embedded_corpus_comes_out_as_it_is(tmp_path):
     for column in ("id", "image", "observed", "verified", "trusted", "split", "group", "creator"):
         assert [row[column] for row in again] == [row[column] for row in rows], column
     words = [[(one["label"], one["text"]) for one in row["evidence"]] for row in again]
-    assert words == [[(one["label"], one["text"]) for one in row["evidence"]] for row in rows]
+    # Here a label is one entity: what led to it by two meanings of one word stands once.
+    assert words == [list(dict.fromkeys((one["label"], one["text"]) for one in row["evidence"])) for row in rows]

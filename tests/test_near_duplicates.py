@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -104,6 +105,28 @@ def test_equal_hashes_of_different_pictures_are_told_apart_by_their_thumbnails()
     looks = [look(encoded(scene(seed)))._replace(hash=5) for seed in range(4)]
     assert group_looks(list("abcd"), looks) == list("abcd")
     assert group_looks(list("abcd"), looks, correlation=-1) == ["a"] * 4
+
+
+def test_thousands_of_similar_images_need_little_memory():
+    """Four and a half million pairs are close, and none is held longer than it is looked at."""
+    base, rng = look(encoded(scene(0))), np.random.default_rng(0)
+    pixels = np.frombuffer(base.thumbnail, np.uint8)
+    looks = [
+        base._replace(
+            hash=base.hash ^ 1 << int(rng.integers(64)),
+            thumbnail=np.clip(pixels + rng.integers(-3, 4, pixels.size), 0, 255).astype(np.uint8).tobytes(),
+        )
+        for _ in range(3000)
+    ]
+    ids = [f"{number:04}" for number in range(3000)]
+    tracemalloc.start()
+    try:
+        groups = group_looks(ids, looks)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert set(groups) == {"0000"}
+    assert peak < 60e6
 
 
 def test_groups_are_chains_and_are_named_by_the_smallest_id():

@@ -364,6 +364,17 @@ def test_identical_images_stay_together_even_without_near_duplicates(make_corpus
     assert len(set(made.corpus.samples.split)) == 3
 
 
+def test_files_about_the_whole_corpus_go_with_it(make_corpus, tmp_path):
+    folder = make_corpus(tmp_path / "old")
+    files = {"LICENSE.pdf": b"%PDF", "definitions.csv": b"label,definition\n", "README.md": b"# Old"}
+    for name, content in {**files, "photo.png": b"", "left-out.csv": b"", ".LICENSE": b""}.items():
+        (folder / name).write_bytes(content)
+    resplit(lh.Corpus.open(folder), tmp_path / "new", near=False)
+    found = {path.name: path for path in (tmp_path / "new").iterdir()}
+    assert found.keys() == {*files, "corpus.json", "samples", "graph.nt"}
+    assert {name: found[name].read_bytes() for name in files} == files
+
+
 def test_only_checked_samples_become_trusted(make_corpus, tmp_path):
     verified = [None if i % 3 else [i % 2] for i in range(60)]
     columns = {"verified": verified, "trusted": [False] * 60}

@@ -26,6 +26,7 @@ CheckedOnly = Annotated[bool, typer.Option("--checked", help="The labels of dev 
 Split = Annotated[
     str | None, typer.Option(help="Make the splits that are missing: shares train:test:dev, such as 6:3:1.")
 ]
+NearDuplicates = Annotated[bool, typer.Option(help="Keep near-duplicate images on one side of these splits.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of these splits.")]
 Text = Annotated[list[str] | None, typer.Option(help="Words that methods may learn from. May be given several times.")]
 
@@ -77,6 +78,7 @@ def corpus_import_folder(
     exclusive: Exclusive = False,
     split: Split = None,
     seed: Seed = 0,
+    near_duplicates: NearDuplicates = True,
     name: Name = None,
     licence: Licence = "unknown",
     overwrite: Overwrite = False,
@@ -92,6 +94,7 @@ def corpus_import_folder(
         checked=checked,
         split=split,
         seed=seed,
+        near_duplicates=near_duplicates,
         overwrite=overwrite,
         progress=interactive(),
     )
@@ -117,6 +120,7 @@ def corpus_import_hf(
     exclusive: Exclusive = False,
     split: Split = None,
     seed: Seed = 0,
+    near_duplicates: NearDuplicates = True,
     name: Name = None,
     licence: Licence = "unknown",
     overwrite: Overwrite = False,
@@ -133,6 +137,7 @@ def corpus_import_hf(
         checked=checked,
         split=split,
         seed=seed,
+        near_duplicates=near_duplicates,
         overwrite=overwrite,
         progress=interactive(),
     )
@@ -171,6 +176,7 @@ def corpus_import_webdataset(
     exclusive: Exclusive = False,
     split: Split = None,
     seed: Seed = 0,
+    near_duplicates: NearDuplicates = True,
     name: Name = None,
     licence: Licence = "unknown",
     overwrite: Overwrite = False,
@@ -186,6 +192,7 @@ def corpus_import_webdataset(
         checked=checked,
         split=split,
         seed=seed,
+        near_duplicates=near_duplicates,
         overwrite=overwrite,
         progress=interactive(),
     )

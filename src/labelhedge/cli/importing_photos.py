@@ -44,7 +44,9 @@ def import_photos(
         str | None,
         typer.Option(metavar="wordnet|FILE", help="Entities below a label count for it: by WordNet, or by a graph.nt."),
     ] = None,
-    wordnet: Annotated[Path, typer.Option(help="Where WordNet's database files are.")] = Path("/usr/share/wordnet"),
+    wordnet: Annotated[
+        Path, typer.Option(help="Where WordNet's files are: what is a kind of a label is no background.")
+    ] = Path("/usr/share/wordnet"),
     graph: Annotated[Path | None, typer.Option(help="The label graph in N-Triples, copied into the corpus.")] = None,
     near_duplicates: Annotated[bool, typer.Option(help="Keep near-duplicate images on one side of the splits.")] = True,
     group_column: Annotated[
@@ -82,6 +84,7 @@ def import_photos(
         groups=group_column,
         prepare=at_most(image_size) if image_size else None,
         graph=graph,
+        wordnet=wordnet,
         name=name,
         licence=licence,
         workers=workers or os.cpu_count() or 1,

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING
 
 from labelhedge.collect.assembly.images import Downloads, Prepare
 from labelhedge.collect.assembly.job import Job, Row, Sample, kept_columns
-from labelhedge.collect.assembly.labels import CorpusLabels
+from labelhedge.collect.assembly.labels import CorpusLabels, with_kinds
 from labelhedge.collect.assembly.linked import LinkedPhotos
 from labelhedge.corpus import Corpus, CorpusInfo, write_corpus
 from labelhedge.corpus.near_duplicates import group_looks, join_groups
 from labelhedge.corpus.splits import FRACTIONS, make_splits
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph import read_triples
+from labelhedge.graph.wordnet import DEBIAN
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -108,6 +109,7 @@ def assemble_corpus(
     groups: str | Mapping[str, str] | None = None,
     prepare: Prepare | None = None,
     graph: str | os.PathLike[str] | None = None,
+    wordnet: str | os.PathLike[str] = DEBIAN,
     name: str | None = None,
     licence: str = "see the column licence",
     description: str = "",
@@ -136,8 +138,8 @@ def assemble_corpus(
     checks : mapping of photo id to true label numbers, optional
         They become ``verified``, and samples of train that have them are trusted.
     background : float >= 0
-        How many samples are background, photos with no entity of the vocabulary: a share of all samples where it is
-        less than 1, otherwise a number. Checked background counts.
+        How many samples are background, photos with no entity of the vocabulary and no kind of one: a share of all
+        samples where it is less than 1, otherwise a number. Checked background counts.
     fractions, seed, clean_share
         See :func:`labelhedge.corpus.splits.make_splits`. The background drawn depends on the seed too.
     min_score : float in [0, 1]
@@ -153,6 +155,8 @@ def assemble_corpus(
         called in threads and more than once, and must always give the same bytes.
     graph : path of an N-Triples file, optional
         Becomes the corpus's graph.
+    wordnet : folder of WordNet's database files
+        Where labels are nouns of WordNet, it says which photos show a kind of one: these are no background.
     name, licence, description : str
         For `corpus.json`; the name is by default that of the target.
     text : columns of words about the image
@@ -180,6 +184,7 @@ def assemble_corpus(
     if graph is not None:
         read_triples(graph)  # an error names its line
     column = groups if isinstance(groups, str) else None
+    labels, lacking = with_kinds(labels, wordnet) if background else (labels, None)
     photos = LinkedPhotos.open(linked, labels, min_score)
     if column is not None and column not in photos.columns:
         raise LabelhedgeError(
@@ -232,7 +237,7 @@ def assemble_corpus(
         rare=[(labels.labels[number].name, images) for number, images in rare],
         groups=len(sizes),
         grouped=sum(size for size in sizes.values() if size > 1),
-        remarks=_remarks(rows, job),
+        remarks=[*([lacking] if lacking else []), *_remarks(rows, job)],
     )
 
 

@@ -17,7 +17,9 @@ A folder of images, as `labelhedge collect download` writes it:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -110,6 +112,20 @@ def photo_text(title: str | None, tags: Sequence[str] | None, description: str |
     """
     lines = [title or "", ", ".join(tags or ()), description or ""]
     return "\n".join(line for line in lines if line)
+
+
+def complete_linked(folder: str | os.PathLike[str]) -> Path:
+    """A folder of linked photos, as an absolute path.
+
+    Raises
+    ------
+    LabelhedgeError
+        When its `summary.json`, which is written last, is not there: linking was stopped, or never begun.
+    """
+    path = Path(folder).absolute()
+    if not (path / "summary.json").exists():
+        raise LabelhedgeError(f"{path} is no complete folder of linked photos: run labelhedge collect link first")
+    return path
 
 
 def needs(package: str, extra: str) -> LabelhedgeError:

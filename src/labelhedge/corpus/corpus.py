@@ -18,6 +18,7 @@ from labelhedge.corpus.images import ImageReader, decode_all
 from labelhedge.corpus.reading import Samples, read_samples
 from labelhedge.corpus.schema import CorpusInfo, Label, check_text_columns, read_info
 from labelhedge.corpus.views import EvaluationView, LabelSets, TrainingView
+from labelhedge.corpus.writing import restore
 
 EMBEDDED = Path(__file__).parent.parent / "data"
 """Corpora that ship inside the package, opened by their name."""
@@ -64,6 +65,8 @@ class Corpus:
         folder = Path(path)
         if not folder.exists() and (EMBEDDED / str(path) / "corpus.json").exists():
             folder = EMBEDDED / str(path)
+        if not (folder / "corpus.json").exists():
+            restore(folder)
         info = read_info(folder)
         samples = read_samples(folder, len(info.labels), exclusive=info.exclusive, progress=progress)
         check_text_columns(samples.extra.schema, info.text, folder)

@@ -46,7 +46,8 @@ CORRELATION = 0.9
 _SIDE = 8  # pixels of a thumbnail
 _FLAT = 2.0  # grey levels of standard deviation, below which an image is of one colour
 _BANDS = 4  # of 16 bits each
-_AT_ONCE = 1 << 22  # candidate pairs held in memory
+_AT_ONCE = 1 << 18  # candidate pairs held in memory: some 20 MB
+_COMPARED = 1 << 14  # pairs of thumbnails held in memory: 8 MB
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -156,17 +157,22 @@ def group_looks(
     hashes = np.fromiter((one.hash for one in looks), np.uint64, count=len(looks))
     rows = {look.thumbnail + look.hash.to_bytes(8, "big"): row for row, look in reversed(list(enumerate(looks)))}
     first = np.array([rows[one.thumbnail + one.hash.to_bytes(8, "big")] for one in looks], np.int64)
-    edges = [np.stack([first, np.arange(len(looks))], axis=1)]  # equal looks
+    groups = _Groups(len(looks))
+    groups.join(first, np.arange(len(looks)))  # equal looks
     vectors, flat = _vectors(thumbnails)
     if flat.any():
-        plain = {looks[row].thumbnail: row for row in reversed(np.flatnonzero(flat).tolist())}
-        edges.append(np.array([(plain[looks[row].thumbnail], row) for row in np.flatnonzero(flat).tolist()], np.int64))
+        blank = np.flatnonzero(flat)
+        plain = {looks[row].thumbnail: row for row in reversed(blank.tolist())}
+        groups.join(np.array([plain[looks[row].thumbnail] for row in blank.tolist()], np.int64), blank)
     kept = np.array(sorted(row for row in rows.values() if not flat[row]), np.int64)
     for pairs in close_pairs(hashes[kept], distance):
-        one, other = kept[pairs[:, 0]], kept[pairs[:, 1]]
-        alike = np.einsum("ij,ij->i", vectors[one], vectors[other]) >= correlation
-        edges.append(np.stack([one, other], axis=1)[alike])
-    return _components(ids, np.concatenate(edges))
+        for start in range(0, len(pairs), _COMPARED):
+            one, other = kept[pairs[start : start + _COMPARED].T]
+            apart = groups.of[one] != groups.of[other]
+            one, other = one[apart], other[apart]
+            alike = np.einsum("ij,ij->i", vectors[one], vectors[other]) >= correlation
+            groups.join(one[alike], other[alike])
+    return groups.names(ids)
 
 
 def join_groups(ids: Sequence[str], *groupings: Sequence[str]) -> list[str]:
@@ -182,13 +188,11 @@ def join_groups(ids: Sequence[str], *groupings: Sequence[str]) -> list[str]:
     >>> join_groups(["d", "c", "b", "a"], ["x", "x", "y", "z"], ["1", "2", "2", "3"])
     ['b', 'b', 'b', 'a']
     """
-    edges = [np.empty((0, 2), np.int64)]
+    joined = _Groups(len(ids))
     for groups in groupings:
         first: dict[str, int] = {}
-        edges.append(
-            np.array([(first.setdefault(g, row), row) for row, g in enumerate(groups)], np.int64).reshape(-1, 2)
-        )
-    return _components(ids, np.concatenate(edges))
+        joined.join(np.array([first.setdefault(g, row) for row, g in enumerate(groups)], np.int64), np.arange(len(ids)))
+    return joined.names(ids)
 
 
 def close_pairs(hashes: npt.NDArray[np.uint64], distance: int) -> Iterator[npt.NDArray[np.int64]]:
@@ -262,16 +266,29 @@ def _vectors(thumbnails: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32]
     return grey / np.maximum(spread, 1e-6), spread[:, 0] < _FLAT * _SIDE
 
 
-def _components(ids: Sequence[str], edges: npt.NDArray[np.int64]) -> list[str]:
-    import scipy.sparse
+class _Groups:
+    """Connected components, joined a portion of edges at a time, so that no edge is kept."""
 
-    shape = (len(ids), len(ids))
-    graph = scipy.sparse.coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=shape)
-    component = scipy.sparse.csgraph.connected_components(graph, directed=False)[1].tolist()
-    names: dict[int, str] = {}
-    for name, number in zip(ids, component, strict=True):
-        names[number] = min(names.get(number, name), name)
-    return [names[number] for number in component]
+    def __init__(self, count: int) -> None:
+        self.of: npt.NDArray[np.int64] = np.arange(count)  # (N,): the number of each one's component
+
+    def join(self, one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> None:
+        """Put the components of these pairs together."""
+        import scipy.sparse
+
+        if len(one):
+            edges = np.ones(len(one), bool), (self.of[one], self.of[other])
+            graph = scipy.sparse.coo_array(edges, shape=(len(self.of), len(self.of)))
+            numbers = scipy.sparse.csgraph.connected_components(graph, directed=False)[1]
+            self.of = numbers.astype(np.int64)[self.of]
+
+    def names(self, ids: Sequence[str]) -> list[str]:
+        """The name of each one's component: the smallest id in it."""
+        numbers = self.of.tolist()
+        names: dict[int, str] = {}
+        for name, number in zip(ids, numbers, strict=True):
+            names[number] = min(names.get(number, name), name)
+        return [names[number] for number in numbers]
 
 
 def _combinations(

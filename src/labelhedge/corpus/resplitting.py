@@ -23,7 +23,7 @@ from labelhedge.corpus.near_duplicates import join_groups, near_duplicates
 from labelhedge.corpus.schema import SPLITS
 from labelhedge.corpus.splits import FRACTIONS, make_splits
 from labelhedge.corpus.views import LabelSets
-from labelhedge.corpus.writing import write_corpus
+from labelhedge.corpus.writing import companions, write_corpus
 from labelhedge.errors import LabelhedgeError
 
 if TYPE_CHECKING:
@@ -100,8 +100,9 @@ def resplit(
 ) -> Resplit:
     """Write a corpus with new splits and a new clean set; labels, other columns, images and graph are carried over.
 
-    Stratified by verified labels, by observed ones where nobody checked. The order of the samples and the number of
-    workers change nothing. Images are streamed, and embedded where they lay beside the corpus.
+    So are files about the whole: licences, credits, a README, definitions of the labels. Stratified by verified labels,
+    by observed ones where nobody checked. The order of the samples and the number of workers change nothing. Images are
+    streamed, and embedded where they lay beside the corpus.
 
     Parameters
     ----------
@@ -166,7 +167,8 @@ def resplit(
         update={"name": name or corpus.name, "description": f"{corpus.info.description} {said}".strip()}
     )
     graph = corpus.graph_path.read_text(encoding="utf-8") if corpus.graph_path else None
-    write_corpus(target, info, _tables(corpus, np.array(splits.split), splits.trusted), graph=graph)
+    tables = _tables(corpus, np.array(splits.split), splits.trusted)
+    write_corpus(target, info, tables, graph=graph, extras=companions(corpus.folder))
     sizes = np.unique(groups, return_counts=True)[1]
     return Resplit(Corpus.open(target, progress=progress), len(sizes), int(sizes[sizes > 1].sum()))
 

@@ -1,16 +1,32 @@
-"""Writing a corpus, atomically: a killed writer leaves no half corpus."""
+"""Writing a corpus, atomically: a killed writer leaves no half corpus, and nothing is lost.
+
+While `my-corpus` is written there lie beside it
+
+    .my-corpus.lock              held by the writer: there is one at a time
+    .my-corpus.partial/
+      new/                       the corpus as it is written
+      exchange.txt               where the folder is there already: what is exchanged; written before, ends with "end"
+      corpus.json.old, …         what was there before
+
+and all of that is removed in the end. What a killed writer left, the next one puts right: it brings back what was
+there, and starts anew. So does opening a corpus whose pieces were being exchanged.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labelhedge.corpus.errors import CorpusError
 from labelhedge.corpus.schema import CorpusInfo
+from labelhedge.errors import LabelhedgeError
 
 _PIECES = ("corpus.json", "samples", "graph.nt")
 _LABELS = pa.list_(pa.int32())
@@ -22,6 +38,9 @@ _TYPES = {
     "verified": _LABELS,
     "trusted": pa.bool_(),
 }
+_EXCHANGE = "exchange.txt"
+_END = "end"
+_COMPANIONS = ("LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "CREDITS*", "README*", "definitions.*")
 
 
 def write_corpus(
@@ -30,12 +49,14 @@ def write_corpus(
     samples: pa.Table | Iterable[pa.Table],
     *,
     graph: str | None = None,
+    extras: Mapping[str, bytes | Path] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a corpus folder.
 
     Everything is written under a temporary name beside the target, then renamed, `corpus.json` last. A folder that is
-    there already, with the images for instance, keeps its other files.
+    there already, with the images for instance, keeps its other files. What a writer left that was killed is put right
+    first.
 
     Parameters
     ----------
@@ -46,8 +67,11 @@ def write_corpus(
         The columns of the format (`id`, `split`, `image`, `observed`, `verified`, `trusted`) and any others.
     graph : str, optional
         Label relations in N-Triples, written as `graph.nt`.
+    extras : mapping of file name to bytes, or to a file to copy, optional
+        Other files for the top of the folder, such as the licence's text; they come into place with the corpus.
     overwrite : bool
-        Replace the corpus that is there already: `corpus.json`, `samples` and `graph.nt`, nothing else.
+        Replace the corpus that is there already: `corpus.json`, `samples`, `graph.nt` and files that `extras` names,
+        nothing else.
 
     Returns
     -------
@@ -59,58 +83,153 @@ def write_corpus(
     FileExistsError
         When a corpus, or a piece of one, is there and `overwrite` is false.
     ValueError
-        When a column of the format is missing or cannot be converted to its type.
+        When a column of the format is missing or cannot be converted to its type, an extra has a name of the format's,
+        or another process is writing this folder.
     """
-    target = Path(path)
-    if target.exists() and not target.is_dir():
-        raise FileExistsError(f"{target} is a file: choose another folder")
-    there = [name for name in _PIECES if (target / name).exists()]
-    if there and not overwrite:
-        raise FileExistsError(
-            f"{target} holds {', '.join(there)} already: choose another folder, or pass overwrite=True"
-        )
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "samples").mkdir(parents=True)
-    try:
-        parts = [samples] if isinstance(samples, pa.Table) else samples
-        number = -1
-        for number, part in enumerate(parts):
-            pq.write_table(
-                _typed(part),
-                partial / "samples" / f"part-{number:05d}.parquet",
-                row_group_size=1024,
-                compression="zstd",
+    extras = extras or {}
+    for name in extras:
+        if name != Path(name).name or name in (*_PIECES, "..") or not name.isprintable():
+            raise ValueError(f"{name!r} cannot be an extra file: give the name of one, other than {', '.join(_PIECES)}")
+    target = Path(path).resolve()
+    with _alone(target):
+        partial = _partial(target)
+        _put_right(target)  # what another writer left
+        if target.exists() and not target.is_dir():
+            raise FileExistsError(f"{path} is a file: choose another folder")
+        there = [name for name in _PIECES if (target / name).exists()]
+        if there and not overwrite:
+            raise FileExistsError(
+                f"{path} holds {', '.join(there)} already: choose another folder, or pass overwrite=True"
             )
-        if number < 0:
-            raise ValueError("there is no table of samples to write")
-        if graph is not None:
-            (partial / "graph.nt").write_text(graph, encoding="utf-8")
-        (partial / "corpus.json").write_text(info.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
-        _put_in_place(partial, target)
+        try:
+            _write_new(partial / "new", info, samples, graph, extras)
+            _put_in_place(partial, target, (*_PIECES, *extras))
+        finally:
+            _put_right(target)
+    return Path(path)
+
+
+def companions(folder: Path) -> dict[str, Path]:
+    """Files of a corpus folder that go with what is made of it: licences, credits, definitions of labels."""
+    found = {path.name: path for pattern in _COMPANIONS for path in folder.glob(pattern) if path.is_file()}
+    return dict(sorted(found.items()))
+
+
+def restore(folder: str | os.PathLike[str]) -> None:
+    """Bring back the corpus of a folder whose pieces were being exchanged when the writer was killed.
+
+    Raises
+    ------
+    CorpusError
+        When that cannot be done; it says where the corpus is.
+    """
+    target = Path(folder).resolve()
+    if not _interrupted(_partial(target)):
+        return
+    try:
+        with _alone(target):
+            _put_right(target)
+    except OSError as error:
+        raise CorpusError(
+            _partial(target),
+            f"a writer was stopped here while it replaced {folder}, and what was there cannot be put back ({error})",
+            "make both folders writable, and open the corpus again",
+        ) from error
+
+
+def _write_new(
+    folder: Path,
+    info: CorpusInfo,
+    samples: pa.Table | Iterable[pa.Table],
+    graph: str | None,
+    extras: Mapping[str, bytes | Path],
+) -> None:
+    (folder / "samples").mkdir(parents=True)
+    parts = [samples] if isinstance(samples, pa.Table) else samples
+    number = -1
+    for number, part in enumerate(parts):
+        pq.write_table(
+            _typed(part),
+            folder / "samples" / f"part-{number:05d}.parquet",
+            row_group_size=1024,
+            compression="zstd",
+        )
+    if number < 0:
+        raise ValueError("there is no table of samples to write")
+    if graph is not None:
+        (folder / "graph.nt").write_text(graph, encoding="utf-8")
+    for name, content in extras.items():
+        if isinstance(content, Path):
+            shutil.copyfile(content, folder / name)
+        else:
+            (folder / name).write_bytes(content)
+    (folder / "corpus.json").write_text(info.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial")
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Keep other writers away from a folder."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(target.with_name(f".{target.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise LabelhedgeError(
+            f"another process is writing {target}: wait until it has ended, or choose another folder"
+        ) from error
+    try:
+        yield
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return target
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
-def _put_in_place(partial: Path, target: Path) -> None:
+def _put_in_place(partial: Path, target: Path, names: tuple[str, ...]) -> None:
     """Move a written corpus to its place; other files there, such as images, stay."""
+    new = partial / "new"
+    here = Path.cwd()
+    if target.exists() and not any(target.iterdir()) and target not in (here, *here.parents):
+        shutil.copymode(target, new)
+        target.rmdir()  # so that all comes at once
     if not target.exists():
-        partial.rename(target)
+        new.rename(target)
         return
     # Without corpus.json the folder is no corpus while its pieces are exchanged: it leaves first and comes last.
-    steps = [(target / name, partial / f"{name}.old") for name in _PIECES]
-    steps += [(partial / name, target / name) for name in reversed(_PIECES)]
-    done: list[tuple[Path, Path]] = []
-    try:
-        for source, goal in steps:
-            if source.exists():
-                source.rename(goal)
-                done.append((source, goal))
-    except OSError:
-        for source, goal in reversed(done):
-            goal.rename(source)
-        raise
+    there = [name for name in names if (target / name).exists()]
+    lines = [f"{'old' if name in there else 'new'} {name}" for name in names]
+    (partial / _EXCHANGE).write_text("\n".join([*lines, _END]), encoding="utf-8")
+    for name in there:
+        (target / name).rename(partial / f"{name}.old")
+    for name in reversed(names):
+        if (new / name).exists():
+            (new / name).rename(target / name)
+
+
+def _interrupted(partial: Path) -> bool:
+    """Whether pieces were being exchanged: all were announced, and the new `corpus.json` is not in its place."""
+    if not (partial / "new" / "corpus.json").exists() or not (partial / _EXCHANGE).exists():
+        return False
+    return (partial / _EXCHANGE).read_text(encoding="utf-8").endswith(f"\n{_END}")
+
+
+def _put_right(target: Path) -> None:
+    """Bring back what was in the folder where an exchange did not end, then remove the temporary folder."""
+    partial = _partial(target)
+    if _interrupted(partial):
+        lines = (partial / _EXCHANGE).read_text(encoding="utf-8").splitlines()[:-1]
+        for line in reversed(lines):  # corpus.json last
+            state, _, name = line.partition(" ")
+            old = partial / f"{name}.old"
+            if (target / name).exists() and (state == "new" or old.exists()):
+                (target / name).rename(partial / "new" / name)
+            if old.exists():
+                old.rename(target / name)
+        (partial / _EXCHANGE).unlink()
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 def _typed(table: pa.Table) -> pa.Table:

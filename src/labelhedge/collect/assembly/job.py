@@ -17,6 +17,7 @@ from labelhedge.errors import LabelhedgeError
 
 _OWN = ("id", "split", "image", "observed", "verified", "trusted", "evidence", "group")
 _NOT_KEPT = ("id", "image", "entities", "text")
+_KIN = "with an entity that is a kind of a label only, which counts for it by --below alone"
 _UNRELATED = "without an entity of the vocabulary, and not drawn as background"
 _ROWS = 4096  # of a part
 _BYTES = 1 << 28  # of images in a part
@@ -74,9 +75,10 @@ class Job:
     def labelled(self) -> list[Sample]:
         """The photos with a label, and those that were checked, as far as their images can be used."""
         found: dict[str, Photo] = {}
-        for photos, weak, without in self.photos.photos(self.checks, self.column):
-            self.seen += len(photos) + weak + without
+        for photos, weak, kin, without in self.photos.photos(self.checks, self.column):
+            self.seen += len(photos) + weak + kin + without
             self.dropped[f"linked by entities that score below {self.photos.min_score:g} only"] += weak
+            self.dropped[_KIN] += kin
             self.dropped[_UNRELATED] += without
             for photo in photos:
                 self._check_new(photo.id, found)

@@ -13,7 +13,8 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from labelhedge.collect.records import VOCABULARY
@@ -21,6 +22,7 @@ from labelhedge.corpus import Label
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph import read_triples, wordnet
 
+_SYNSET = re.compile(re.escape(wordnet.uri("#")).replace(r"\#", r"(\d{8})"))
 Above = Callable[[str], Collection[str]]
 """From an entity's URI to the URIs of everything it is a kind of."""
 
@@ -36,12 +38,16 @@ class CorpusLabels:
         An entity may stand for several labels, and several for one.
     above : function, optional
         What an entity is a kind of: it then also counts for the labels of that.
+    kinds : function, optional
+        What an entity is a kind of, without counting for it: a photo of a kind of a label is no background.
     """
 
     labels: tuple[Label, ...]
     entities: Mapping[str, tuple[int, ...]]
     above: Above | None = None
+    kinds: Above | None = None
     _found: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    _kinds_found: dict[str, bool] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, above: Above | None = None) -> CorpusLabels:
@@ -78,6 +84,13 @@ class CorpusLabels:
             self._found[uri] = tuple(sorted({number for one in wider for number in self.entities.get(one, ())}))
         return self._found[uri]
 
+    def is_kind(self, uri: str) -> bool:
+        """Whether an entity counts for a label or is, by `kinds`, a kind of one."""
+        if uri not in self._kinds_found:
+            wider = self.kinds(uri) if self.kinds else ()
+            self._kinds_found[uri] = bool(self.of(uri)) or any(one in self.entities for one in wider)
+        return self._kinds_found[uri]
+
     def number(self, name: str) -> int | None:
         """The label of a name, id or URI; None where there is none, or more than one."""
         found = {
@@ -91,17 +104,40 @@ def above_of(below: str | None, folder: str | os.PathLike[str] = wordnet.DEBIAN)
     """What `--below` names: nothing, ``wordnet`` (in a folder), or a file of N-Triples."""
     if below is None:
         return None
-    return wordnet_above(wordnet.WordNet.open(folder)) if below == "wordnet" else graph_above(below)
+    return wordnet_above(_wordnet(str(folder))) if below == "wordnet" else graph_above(below)
+
+
+def with_kinds(
+    labels: CorpusLabels, folder: str | os.PathLike[str] = wordnet.DEBIAN
+) -> tuple[CorpusLabels, str | None]:
+    """Labels that know what is a kind of them, where they are nouns of WordNet; or a remark that its files lack."""
+    if labels.kinds is not None or not any(_synset(uri) for uri in labels.entities):
+        return labels, None
+    try:
+        nouns = _wordnet(str(folder))
+    except LabelhedgeError as error:
+        return labels, f"photos of kinds of a label (of a poodle, say, for the label dog) may be background: {error}"
+    return replace(labels, kinds=wordnet_above(nouns), _kinds_found={}), None
+
+
+@cache
+def _wordnet(folder: str) -> wordnet.WordNet:
+    return wordnet.WordNet.open(folder)
+
+
+def _synset(uri: str) -> str | None:
+    found = _SYNSET.fullmatch(uri)
+    return found[1] if found else None
 
 
 def wordnet_above(nouns: wordnet.WordNet) -> Above:
     """What a WordNet noun is a kind of: its hypernyms, direct or not, by their IRIs (:func:`graph.wordnet.uri`)."""
 
     def above(uri: str) -> Collection[str]:
-        found = re.fullmatch(re.escape(wordnet.uri("#")).replace(r"\#", r"(\d{8})"), uri)
-        if not found or found[1] not in nouns.names:
+        synset = _synset(uri)
+        if synset is None or synset not in nouns.names:
             return ()
-        return [wordnet.uri(synset) for synset in nouns.ancestors(found[1])]
+        return [wordnet.uri(one) for one in nouns.ancestors(synset)]
 
     return above
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labelhedge.collect.assembly.labels import CorpusLabels
+from labelhedge.collect.records import complete_linked
 from labelhedge.errors import LabelhedgeError
 
 EVIDENCE = pa.list_(
@@ -50,6 +51,7 @@ class Portion(NamedTuple):
     entity: Integers  # in the flattened entities
     label: Integers
     named: npt.NDArray[np.bool_]  # rows that name an entity of the vocabulary, however small its score
+    kin: npt.NDArray[np.bool_]  # rows that name such an entity, or a kind of one
 
     def observed(self) -> dict[int, tuple[int, ...]]:
         """Sorted label numbers of each row that has any."""
@@ -76,11 +78,11 @@ class LinkedPhotos:
         Raises
         ------
         LabelhedgeError
-            When there are none, or one lacks a column.
+            When linking did not end, there are no parts, or one lacks a column.
         """
         if not 0 <= min_score <= 1:
             raise LabelhedgeError(f"the least score must lie between 0 and 1, found {min_score}")
-        parts = tuple(sorted((Path(folder) / "photos").glob("part-*.parquet")))
+        parts = tuple(sorted((complete_linked(folder) / "photos").glob("part-*.parquet")))
         if not parts:
             raise LabelhedgeError(
                 f"{Path(folder) / 'photos'} holds no part-*.parquet: name a folder that `labelhedge collect link` wrote"
@@ -108,14 +110,14 @@ class LinkedPhotos:
                         raise LabelhedgeError(f"{part}: an id is null: link the photos again")
                     yield self._portion(batch)
 
-    def photos(self, checked: Container[str], column: str | None = None) -> Iterator[tuple[list[Photo], int, int]]:
+    def photos(self, checked: Container[str], column: str | None = None) -> Iterator[tuple[list[Photo], int, int, int]]:
         """The photos with a label and those that were checked, and how many others there are.
 
         Yields
         ------
-        (photos, int, int)
-            The second number counts photos whose entities in the vocabulary all score too little, the third those
-            without any such entity.
+        (photos, int, int, int)
+            Numbers of photos whose entities in the vocabulary all score too little, of those that have none but kinds
+            of such entities, and of those without either.
         """
         for portion in self.portions(_present(["image", column])):
             observed = portion.observed()
@@ -128,14 +130,15 @@ class LinkedPhotos:
             others = np.ones(len(portion.ids), bool)
             others[rows] = False
             weak = int((portion.named & others).sum())
-            yield found, weak, int(others.sum()) - weak
+            kin = int((portion.kin & ~portion.named & others).sum())
+            yield found, weak, kin, int(others.sum()) - weak - kin
 
     def unrelated(
         self, checked: Container[str], *, columns: Sequence[str | None] = ()
     ) -> Iterator[tuple[str, Portion, int]]:
-        """Photos none of whose entities is in the vocabulary, and that nobody checked: id, portion and row there."""
+        """Photos that name neither a label nor a kind of one, and that nobody checked: id, portion and row there."""
         for portion in self.portions(_present(columns)):
-            for row in np.flatnonzero(~portion.named).tolist():
+            for row in np.flatnonzero(~portion.kin).tolist():
                 if portion.ids[row] not in checked:
                     yield portion.ids[row], portion, row
 
@@ -145,19 +148,25 @@ class LinkedPhotos:
         parents = pc.list_parent_indices(entities).to_numpy(zero_copy_only=False).astype(np.int64)
         uris = pc.dictionary_encode(flat.field("uri"))
         scores = np.nan_to_num(flat.field("score").to_numpy(zero_copy_only=False).astype(np.float32))
-        sets = [self.labels.of(uri) for uri in uris.dictionary.to_pylist()]
+        unique = uris.dictionary.to_pylist()
+        sets = [self.labels.of(uri) for uri in unique]
+        is_kind = np.array([*(self.labels.is_kind(uri) for uri in unique), False])
         codes = np.asarray(pc.fill_null(uris.indices, len(sets)), np.int64)
         counts = np.array([*map(len, sets), 0], np.int64)
         numbers = np.array([number for one in sets for number in one], np.int64)
         starts = np.concatenate([[0], np.cumsum(counts)])[:-1]
         named = np.zeros(len(batch), bool)
         named[parents[counts[codes] > 0]] = True
+        kin = np.zeros(len(batch), bool)
+        kin[parents[is_kind[codes]]] = True
         entity = np.flatnonzero((counts[codes] > 0) & (scores >= np.float32(self.min_score)))
         sizes = counts[codes[entity]]
         within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         label = numbers[np.repeat(starts[codes[entity]], sizes) + within]
         entity = np.repeat(entity, sizes)
-        return Portion(batch, batch.column("id").cast(pa.string()).to_pylist(), parents[entity], entity, label, named)
+        return Portion(
+            batch, batch.column("id").cast(pa.string()).to_pylist(), parents[entity], entity, label, named, kin
+        )
 
 
 def evidence(portion: Portion, rows: Integers, renumbered: Mapping[int, int]) -> pa.Array:

@@ -10,6 +10,7 @@ where they come from. Such a clean set is right-only: it shows no wrong label, s
 from __future__ import annotations
 
 import csv
+import io
 import os
 import shlex
 from collections import Counter
@@ -29,6 +30,7 @@ from labelhedge.corpus import Corpus, write_corpus
 from labelhedge.corpus.corpus import EMBEDDED
 from labelhedge.corpus.images import digest
 from labelhedge.corpus.schema import read_info
+from labelhedge.corpus.writing import companions
 from labelhedge.errors import LabelhedgeError
 
 LEFT_OUT = "cross-links-left-out.csv"
@@ -196,7 +198,10 @@ def _write(corpus: Corpus, goal: Path, selection: Selection, folders: ImageFolde
         for table in _new_tables(new, folders):
             yield _uniform(table, corpus)
 
-    write_corpus(goal, info, tables(), graph=graph, overwrite=True)
+    extras: dict[str, bytes | Path] = {} if goal == corpus.folder.resolve() else {**companions(corpus.folder)}
+    if selection.left_out:
+        extras[LEFT_OUT] = _left_out(selection)
+    write_corpus(goal, info, tables(), graph=graph, extras=extras, overwrite=True)
 
 
 def _old_tables(corpus: Corpus, changed: dict[int, Usable], *, embed: bool) -> Iterator[pa.Table]:
@@ -300,8 +305,13 @@ def _write_left_out(path: Path, selection: Selection) -> None:
         path.unlink(missing_ok=True)  # of an earlier call
         return
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["place", "reason"])
-        writer.writerows((one.name, reason) for one, reason in sorted(selection.left_out.items()))
+    partial.write_bytes(_left_out(selection))
     partial.replace(path)
+
+
+def _left_out(selection: Selection) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["place", "reason"])
+    writer.writerows((one.name, reason) for one, reason in sorted(selection.left_out.items()))
+    return text.getvalue().encode()

@@ -10,11 +10,13 @@ their size; a source must give the same items in the same order each time.
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +26,7 @@ import pyarrow as pa
 from labelhedge.collect.importing.settling import Entry, as_checked, parse_shares, settle, share_out
 from labelhedge.corpus import Corpus, CorpusInfo, Label, write_corpus
 from labelhedge.corpus.images import decode, digest
+from labelhedge.corpus.near_duplicates import Look, group_looks, look
 from labelhedge.errors import LabelhedgeError
 
 LEFT_OUT = "left-out.csv"
@@ -58,6 +61,8 @@ class Source:
     columns : further columns that the items fill, and their types
     text : those of them that hold words
     total : number of items, to show progress
+    only_found : the label list without the labels that no sample has
+    extras : further files for the corpus folder
     """
 
     items: Callable[[], Iterator[Item]]
@@ -65,6 +70,8 @@ class Source:
     columns: Mapping[str, pa.DataType] = field(default_factory=dict)
     text: tuple[str, ...] = ()
     total: int | None = None
+    only_found: bool = False
+    extras: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,8 @@ class Options:
     split : str, optional
         Shares train:test:dev, of which splits that are missing are made.
     seed : of these splits
+    near_duplicates : bool
+        Keep near-duplicate images on one side of them.
     overwrite, progress : bool
     """
 
@@ -94,6 +103,7 @@ class Options:
     checked: bool = False
     split: str | None = None
     seed: int = 0
+    near_duplicates: bool = True
     overwrite: bool = False
     progress: bool = False
 
@@ -109,6 +119,7 @@ class Imported(NamedTuple):
 class _Scan:
     entries: dict[int, Entry] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
+    looks: dict[int, Look] = field(default_factory=dict)  # where near-duplicates are to be kept together
     places: list[str] = field(default_factory=list)
     left_out: dict[int, str] = field(default_factory=dict)
 
@@ -126,7 +137,7 @@ def build(source: Source, target: str | os.PathLike[str], options: Options) -> I
     scan = _look_at_all(source, options)
     remarks: list[str] = []
     kept = _settle(scan, options, remarks)
-    labels = source.labels or [Label(id=name, name=name) for name in _names(kept)]
+    labels = _labels(source, kept, remarks)
     if not kept or not labels:
         found = _tally(scan.left_out.values()) or "there is no image"
         raise LabelhedgeError(f"no usable image with a label among {len(scan.places):,}: {found}")
@@ -138,8 +149,12 @@ def build(source: Source, target: str | os.PathLike[str], options: Options) -> I
         text=source.text,
         labels=tuple(labels),
     )
-    write_corpus(folder, info, _tables(source, scan, kept, labels, options), overwrite=options.overwrite)
-    _write_left_out(folder / LEFT_OUT, scan)
+    extras: dict[str, bytes | Path] = {
+        **source.extras,
+        LEFT_OUT: _left_out(scan),
+    }  # in place with the corpus, or not at all
+    tables = _tables(source, scan, kept, labels, options)
+    write_corpus(folder, info, tables, extras=extras, overwrite=options.overwrite)
     if scan.left_out:
         what = _tally(scan.left_out.values())
         remarks.append(f"{len(scan.left_out):,} of {len(scan.places):,} left out, see {LEFT_OUT}: {what}")
@@ -159,33 +174,40 @@ def _look_at_all(source: Source, options: Options) -> _Scan:
     from rich.progress import track
 
     scan = _Scan()
+    identify = partial(_identify, near=options.split is not None and options.near_duplicates)
     items = track(source.items(), "looking at images", total=source.total, disable=not options.progress, transient=True)
     with ThreadPoolExecutor() as pool:
         for chunk in _chunks(items):
-            looks = pool.map(_look, [item for item in chunk if not item.problem])
+            found = pool.map(identify, [item for item in chunk if not item.problem])
             for item in chunk:
                 number = len(scan.places)
                 scan.places.append(item.place)
-                identity, problem = (b"", item.problem) if item.problem else next(looks)
-                if problem:
-                    scan.left_out[number] = problem
-                else:
-                    scan.entries[number] = as_checked(item.entry) if options.checked else item.entry
-                    scan.digests[number] = identity
+                seen = item.problem or next(found)
+                if isinstance(seen, str):
+                    scan.left_out[number] = seen
+                    continue
+                scan.entries[number] = as_checked(item.entry) if options.checked else item.entry
+                if isinstance(seen, Look):
+                    scan.looks[number] = seen
+                scan.digests[number] = seen.digest if isinstance(seen, Look) else seen
     return scan
 
 
-def _look(item: Item) -> tuple[bytes, str | None]:
-    """Identity of an image, or why it cannot be used."""
+def _identify(item: Item, *, near: bool) -> Look | bytes | str:
+    """What tells an image from others, its look or its identity; or why it cannot be used."""
     try:
         data = item.read()
     except OSError as error:
-        return b"", f"the file cannot be read ({error.strerror or error})"
+        return f"the file cannot be read ({error.strerror or error})"
     try:
+        if near:
+            return look(data)
         decode(data, 32)  # small, which is fast, and whole: a truncated image has a sound header
+    except LabelhedgeError:
+        raise
     except ValueError as error:
-        return b"", str(error)
-    return digest(data), None
+        return str(error)
+    return digest(data)
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -204,11 +226,18 @@ def _settle(scan: _Scan, options: Options, remarks: list[str]) -> dict[int, Entr
         mend = "" if options.exclusive else "; --multi makes one sample of several labels of them"
         remarks.append(f"{len(settled.contrary):,} samples share their image with one of other labels ({sample}){mend}")
     if options.split:
-        kept, remark = share_out(kept, scan.digests, parse_shares(options.split), options.seed)
+        groups = _groups(scan, kept)
+        kept, remark = share_out(kept, groups, parse_shares(options.split), options.seed, checked=options.checked)
         remarks.append(remark)
-        if options.checked:
-            kept = {number: as_checked(entry) for number, entry in kept.items()}
     return _one_label_each(kept, scan, remarks) if options.exclusive else kept
+
+
+def _groups(scan: _Scan, kept: Mapping[int, Entry]) -> dict[int, str]:
+    """The group of each sample, by the content of images alone: equal ones, and near-duplicates where looked for."""
+    names = [scan.digests[number].hex() for number in kept]
+    if scan.looks:
+        names = group_looks(names, [scan.looks[number] for number in kept])
+    return dict(zip(kept, names, strict=True))
 
 
 def _one_label_each(kept: dict[int, Entry], scan: _Scan, remarks: list[str]) -> dict[int, Entry]:
@@ -226,6 +255,19 @@ def _one_label_each(kept: dict[int, Entry], scan: _Scan, remarks: list[str]) -> 
     if several:
         remarks.append(f"{several:,} images have several observed labels, which exclude each other: now unlabelled")
     return kept
+
+
+def _labels(source: Source, kept: Mapping[int, Entry], remarks: list[str]) -> Sequence[Label]:
+    if not source.labels:
+        return [Label(id=name, name=name) for name in _names(kept)]
+    if not source.only_found:
+        return source.labels
+    found = set(_names(kept))
+    empty = [label.name for label in source.labels if label.id not in found]
+    if empty:
+        some = f"{', '.join(empty[:5])}{', …' * (len(empty) > 5)}"
+        remarks.append(f"{len(empty):,} labels have no usable image, and are none of the corpus: {some}")
+    return [label for label in source.labels if label.id in found]
 
 
 def _names(kept: Mapping[int, Entry]) -> list[str]:
@@ -293,13 +335,12 @@ def _table(rows: list[dict[str, Any]], columns: Mapping[str, pa.DataType]) -> pa
     return pa.Table.from_pylist(rows, schema)
 
 
-def _write_left_out(path: Path, scan: _Scan) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["place", "reason"])
-        writer.writerows((scan.places[number], reason) for number, reason in sorted(scan.left_out.items()))
-    partial.replace(path)
+def _left_out(scan: _Scan) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["place", "reason"])
+    writer.writerows((scan.places[number], reason) for number, reason in sorted(scan.left_out.items()))
+    return text.getvalue().encode()
 
 
 def _tally(reasons: Iterable[str]) -> str:

@@ -44,6 +44,7 @@ def import_class_folders(
 
     Where all folders at the top are called train, dev (or val, valid, validation) or test, they are the splits and the
     class folders are in them; otherwise everything is train. What lies deeper in a class folder belongs to its class.
+    Hidden folders and ``__MACOSX`` are passed over, and a folder without a usable image is no label.
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ def import_class_folders(
                 yield _item(tree, file, checked=checked, labels=set(names))
 
     labels = [Label(id=name, name=name) for name in names]
-    return build(Source(items, labels, total=sum(len(files) for _, _, files in found)), target, options)
+    total = sum(len(files) for _, _, files in found)
+    return build(Source(items, labels, total=total, only_found=True), target, options)
 
 
 def _item(tree: Path, file: _Found, *, checked: bool, labels: set[str]) -> Item:
@@ -100,7 +102,7 @@ def _walk(tree: Path, flat: bool) -> list[_Found]:
     """All files of a tree, in the order of their paths."""
     if not tree.is_dir():
         raise LabelhedgeError(f"there is no folder {tree}")
-    tops = sorted(entry.name for entry in os.scandir(tree) if entry.is_dir() and not entry.name.startswith("."))
+    tops = sorted(entry.name for entry in os.scandir(tree) if entry.is_dir() and not _is_junk(entry.name))
     splits = [] if flat else [name for name in tops if name.lower() in SPLIT_NAMES]
     if splits and len(splits) < len(tops):
         other = next(name for name in tops if name not in splits)
@@ -124,9 +126,16 @@ def _walk(tree: Path, flat: bool) -> list[_Found]:
 
 
 def _files(folder: Path, above: frozenset[Path], prefix: str = "") -> Iterator[str]:
-    """Relative paths of all files; links to folders are followed, but not into a folder above."""
+    """Relative paths of all files but those in junk; links to folders are followed, but not into a folder above."""
     for entry in os.scandir(folder):
         if not entry.is_dir():
             yield prefix + entry.name
+        elif _is_junk(entry.name):
+            continue
         elif (real := Path(entry.path).resolve()) not in above:
             yield from _files(Path(entry.path), above | {real}, f"{prefix}{entry.name}/")
+
+
+def _is_junk(name: str) -> bool:
+    """Whether a folder is hidden, as `.ipynb_checkpoints`, or what a Mac puts beside the images of a zip file."""
+    return name.startswith(".") or name == "__MACOSX"

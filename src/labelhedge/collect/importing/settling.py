@@ -7,7 +7,7 @@ settled.kept                                     # number of the entry -> what i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -133,12 +133,21 @@ def parse_shares(text: str) -> dict[str, float]:
 
 
 def share_out(
-    kept: dict[int, Entry], keys: Mapping[int, bytes], shares: Mapping[str, float], seed: int
+    kept: dict[int, Entry], groups: Mapping[int, str], shares: Mapping[str, float], seed: int, *, checked: bool = False
 ) -> tuple[dict[int, Entry], str]:
-    """Make the splits that are missing from the training samples; equal images stay together.
+    """Make the splits that are missing from the training samples; a group of them stays together.
 
     Where somebody checked a part of the training samples, only that part is shared out, as dev and test need checked
-    images.
+    images; the others go where one of their group goes. Neither the order of the samples nor their numbers matter.
+
+    Parameters
+    ----------
+    kept : samples by number
+    groups : a name for each: samples with one name are not torn apart
+    shares : see :func:`parse_shares`
+    seed : int
+    checked : bool
+        What is shared out was checked: the labels of what goes to dev and test become verified.
 
     Returns
     -------
@@ -146,22 +155,27 @@ def share_out(
     """
     present = {entry.split for entry in kept.values()}
     wanted = {split: share for split, share in shares.items() if split == "train" or split not in present}
-    pool = [number for number, entry in kept.items() if entry.split == "train"]
-    if len(wanted) == 1 or not pool:
+    train = [number for number, entry in kept.items() if entry.split == "train"]
+    if len(wanted) == 1 or not train:
         return kept, "--split had nothing to do: every split is there"
-    checked = [number for number in pool if kept[number].verified is not None]
-    partly = 0 < len(checked) < len(pool)
-    if partly:
-        pool = checked
-    numbers: dict[str, int] = {}
-    for number in pool:
-        for label in kept[number].labels:
-            numbers.setdefault(label, len(numbers))
-    labels: Sequence[list[int]] = [[numbers[label] for label in kept[number].labels] for number in pool]
-    splits = stratified_split(labels, wanted, seed=seed, groups=[keys[number].hex() for number in pool])
+    known = [number for number in train if kept[number].verified is not None]
+    partly = 0 < len(known) < len(train)
+    pool = known if partly else train
+    # Which of equally rare labels goes first hangs on their numbers, so these must not hang on the order of samples.
+    names = sorted({label for number in pool for label in kept[number].labels})
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = [[numbers[label] for label in kept[number].labels] for number in pool]
+    splits = stratified_split(labels, wanted, seed=seed, groups=[groups[number] for number in pool])
+    of_group = {groups[number]: split for number, split in zip(pool, splits, strict=True)}
     moved = dict(kept)
-    for number, split in zip(pool, splits, strict=True):
-        entry = moved[number]
-        moved[number] = entry._replace(split=split, trusted=entry.trusted and split == "train")
-    what = f"{len(pool):,} {'checked ' if partly else ''}training images"
-    return moved, f"{what} were shared out to {', '.join(wanted)}, seed {seed}"
+    shared = set(pool)
+    along = 0
+    for number in train:
+        entry, split = moved[number], of_group.get(groups[number], "train")
+        along += split != "train" and number not in shared
+        entry = entry._replace(split=split, trusted=entry.trusted and split == "train")
+        moved[number] = as_checked(entry) if checked and number in shared else entry
+    remark = f"{len(pool):,} {'checked ' if partly else ''}training images were shared out to {', '.join(wanted)}"
+    if along:
+        remark += f" and {along:,} near-duplicates with them"
+    return moved, f"{remark}, seed {seed}"

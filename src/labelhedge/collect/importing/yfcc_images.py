@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import os
 import re
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -99,17 +98,16 @@ def import_yfcc_entity(
             extra = {"link": sample.link, "source": sample.source}
             yield Item(sample.link, id_, file.read_bytes, sample.entry, problem, extra)
 
+    places = (lists.folder, lists.folder.resolve().parent)
+    licences = [licence for place in places if (licence := place / "LICENSE.pdf").exists()]
     source = Source(
         items,
         labels=[Label(id=name, name=name.replace("_", " "), uri=dbpedia_uri(name)) for name in lists.vocab],
         columns={"link": pa.string(), "source": pa.string()},
         total=len(samples),
+        extras={licence.name: licence for licence in licences[:1]},  # it must travel with the lists
     )
     done = build(source, target, options)
-    for licence in (lists.folder / "LICENSE.pdf", lists.folder.resolve().parent / "LICENSE.pdf"):
-        if licence.exists():  # it must travel with the lists
-            shutil.copyfile(licence, Path(target) / licence.name)
-            break
     return Imported(done.corpus, [*lists.report().lines(), *done.remarks])
 
 
