@@ -160,10 +160,11 @@ class Delimited(Source):
     def _are_rows(self, taken: Sequence[Line], joined: Sequence[str]) -> bool:
         """Whether most of the lines that quotes join are rows on their own: then the quotes are stray.
 
-        The first of them must be one, taken literally. A row has the right number of columns and, in CSV, whose commas stand in any text, an id of the kind that the
-        record has which they would make. In a file whose header is quoted wholly, quotes are never stray.
+        The first of them has all its columns, or more where commas are in a text. The others are rows if they have the
+        right number of columns and, in CSV, an id of the kind that the record has which they would make. In a file
+        whose header is quoted wholly, quotes are never stray.
         """
-        if self._trusted or len(self._literal(str(taken[0].text))) != len(self.names):
+        if self._trusted or len(self._literal(str(taken[0].text))) < len(self.names):
             return False
         place = self.names.index((self.mapping or {})["id"])
         anything = self.delimiter == "\t" or "\n" in joined[place]
