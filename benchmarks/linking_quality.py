@@ -8,7 +8,13 @@ to 349 of the metadata were used to tune the linker; of the others only this tab
 note "ambiguous" may be found or not: it is no miss, and no error. A found entity is right if its synset is one of those
 judged where it stands.
 
-RESULT
+Result (476 lines, 675 mentions; at the default confidence of 0.7; precision, recall):
+
+                species          artifacts        both
+    tuned       0.920, 0.821     0.878, 0.684     0.883, 0.699     (245 lines, 278 mentions)
+    held out    0.736, 0.684     0.914, 0.638     0.879, 0.645     (231 lines, 397 mentions)
+
+Species are few: 25 and 53 are found. At 0.8 those held out have 0.825 and 0.600.
 """
 
 from __future__ import annotations

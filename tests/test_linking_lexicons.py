@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -97,6 +98,19 @@ def test_one_name_for_two_entities_needs_two_uris(tmp_path):
     linker = open_linker(str(path), confidence=0.5)
     assert linked(linker, "Mercury and its orbit") == ["urn:p"]
     assert linked(linker, "liquid metal: mercury") == ["urn:m"]
+
+
+def test_the_list_in_the_documentation(tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "linking.md").read_text()
+    (tmp_path / "names.csv").write_text(page.partition("```csv\n")[2].partition("```")[0])
+    linker = open_linker(str(tmp_path / "names.csv"))
+    for text, uri in {
+        "A Pembroke": "corgi",
+        "quicksilver": "mercury",
+        "mercury, a liquid metal": "mercury",
+        "Mercury, nearest planet to the sun": "planet",
+    }.items():
+        assert linked(linker, text) == [f"http://example.org/{uri}"]
 
 
 @pytest.mark.parametrize(

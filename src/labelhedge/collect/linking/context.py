@@ -22,7 +22,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 NOT_CONTEXT = FUNCTION_WORDS | frozenset("| . & s t especially usually having used also other any some one two".split())
-WORDS = 32
+WORDS = 20
 """Words of a description that are compared: the rarest."""
 HIGHEST = 0.4
 """No fit counts more: so much says enough, and forms that could never be given out are known beforehand."""
