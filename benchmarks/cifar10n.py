@@ -8,11 +8,11 @@ are dev; test is CIFAR-10's, with the near-copies of training images that CIFAR-
 the training images and trains a head on frozen ImageNet features of 96 pixels; gpu trains AlexNet-BN from scratch on
 45,000. Results are of the epoch chosen on dev, and of the last epoch.
 
-Result (preset cpu, seeds 0 and 1, `aggregate-5000` seed 0 only; the third seed is not run; 2 cores, one thread a
-process, PyTorch 2.13.0, 2026-11-25), test accuracy in %, mean ± std: `worse`, 1,000 trusted: clean 68.9, noisy 71.1 ± 0.2,
-distill 71.8 ± 0.9, hedge 71.8 ± 0.5, cleanlab 72.3, glc 72.6 ± 0.7, upper-bound 75.4; 5,000 trusted: clean 74.1, noisy
-73.6 ± 0.8, distill 73.8, glc 74.5, ensemble 74.6, hedge 74.6 ± 0.8, upper-bound 75.4; `aggregate`, 1,000 trusted: noisy
-74.8, distill unchecked 73.4, checked 74.8, hedge 75.0, glc 75.1. All in docs/results.md.
+Result (preset cpu, seeds 0 and 1, `aggregate-5000` seed 0 only, third seed not run; 2 cores, one thread a process,
+PyTorch 2.13.0, 2026-11-25), test accuracy in %, mean ± std: `worse`, 1,000 trusted: clean 68.9, noisy 71.1 ± 0.2,
+distill 71.8 ± 0.9, hedge 71.8 ± 0.5, cleanlab 72.3, glc 72.6 ± 0.7, upper-bound 75.4; 5,000 trusted: clean 74.1,
+noisy 73.6 ± 0.8, distill 73.8, glc 74.5, ensemble 74.6, hedge 74.6 ± 0.8, upper-bound 75.4; `aggregate`, 1,000
+trusted: noisy 74.8, distill unchecked 73.4, checked 74.8, hedge 75.0, glc 75.1. All in docs/results.md.
 """
 
 from __future__ import annotations
