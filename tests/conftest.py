@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +166,17 @@ def small_wordnet(tmp_path_factory):
     (folder / "noun.exc").write_text("mice mouse\naboideaux aboideau\n")
     (folder / "cntlist.rev").write_text("mouse%1:05:00:: 1 14\nmouse%2:05:00:: 1 3\nbox%1:06:00:: 1 7\n")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, through Playwright; without one the test is skipped."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        started = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield started
+        started.close()

@@ -1,14 +1,10 @@
 """The report in a real browser: desktop and phone, no request to anywhere, every picture drawn, the right numbers."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 import labelhedge as lh
 from labelhedge.report import write_report
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +19,6 @@ def finished(make_corpus, tmp_path_factory):
         training={"epochs": 2, "batch_size": 16},
     )
     return lh.run(recipe), folder / "run", lh.Corpus.open(corpus)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=[(1280, 900), (360, 740)], ids=["desktop", "phone"])

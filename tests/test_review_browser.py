@@ -1,7 +1,6 @@
 """The review page in a real browser: two reviewers, keyboard only, phone width, a server that is killed."""
 
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,21 +19,8 @@ from labelhedge.verify import VoteStore
 uvicorn = pytest.importorskip("uvicorn", reason="the review page needs labelhedge[review]")
 make_app = pytest.importorskip("labelhedge.review.server", reason="the review page needs labelhedge[review]").make_app
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DESKTOP, PHONE = {"width": 1200, "height": 800}, {"width": 390, "height": 844}
 EVIL = "<img src=x onerror=document.title='broken-in'>"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield started
-        started.close()
 
 
 class Server:
