@@ -102,7 +102,10 @@ def chart(name: str, variant: str) -> Path:
 def sensitivity(name: str) -> Path:
     """How much T, λ and β matter, and the share of clean labels."""
     settings = load(name, "settings")
-    figure, all_axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained", sharey=True)
+    published = json.loads((DOCS / "results" / f"{name}.json").read_text())["variants"]
+    shares = [share for share in (1, 5, 10, 20) if f"share-{share}" in published]
+    panels = 4 if shares else 3
+    figure, all_axes = plt.subplots(1, panels, figsize=(2.25 * panels, 2.6), layout="constrained", sharey=True)
     noisy = fmean(100 * result.score for result in settings.of("noisy"))
     for axes, (prefix, title) in zip(all_axes[:3], LINES.items(), strict=True):
         values = sorted(float(m.split("-", 1)[1]) for m in settings.methods if m.startswith(f"{prefix}-"))
@@ -118,9 +121,17 @@ def sensitivity(name: str) -> Path:
         )
         axes.axhline(noisy, color=COLOURS["noisy"], linewidth=0.7, linestyle=":")
         axes.set_title(title, fontsize=9)
-    axes = all_axes[3]
-    published = json.loads((DOCS / "results" / f"{name}.json").read_text())["variants"]
-    shares = [share for share in (1, 5, 10, 20) if f"share-{share}" in published]
+    if shares:
+        _clean_shares(all_axes[3], name, shares)
+    all_axes[0].set_ylabel("test mAP, %")
+    for axes in all_axes:
+        axes.grid(axis="y", color="#e5e7eb", linewidth=0.6)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    return save(figure, name)
+
+
+def _clean_shares(axes: plt.Axes, name: str, shares: list[int]) -> None:
     colours = {"noisy": "#1f2937", "clean": "#9ca3af", "distill": "#93c5fd", "distill-checked": "#2563eb"}
     for method, colour in {**colours, "hedge-no-text": "#f59e0b", "hedge": "#c2410c"}.items():
         scores = [[100 * r.score for r in load(name, f"share-{share}").of(method)] for share in shares]
@@ -129,12 +140,6 @@ def sensitivity(name: str) -> Path:
         axes.annotate(method, (len(shares) - 0.9, means[-1]), color=colour, fontsize=7, va="center")
     axes.set_xlim(-0.3, len(shares) + 1)
     axes.set_title("share of clean labels", fontsize=9)
-    all_axes[0].set_ylabel("test mAP, %")
-    for axes in all_axes:
-        axes.grid(axis="y", color="#e5e7eb", linewidth=0.6)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-    return save(figure, name)
 
 
 def spread(values: list[float]) -> float:
