@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import labelhedge as lh
 from labelhedge.cli import GROUPS, app, importing, review, runs, verify
+from labelhedge.cli.common import typed
 
 ALL = (runs.app, review.app, importing.app, verify.studio, *GROUPS.values())
 COMMANDS = [command for group in ALL for command in group.registered_commands]
@@ -116,3 +117,10 @@ def test_what_the_user_can_mend_is_said_in_one_line(finished, arguments, message
     assert done.stderr.startswith("labelhedge: ")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_settings_of_a_linker_come_as_what_they_are():
+    given = {"confidence": "0.5", "support": "3", "plurals": "false", "glued": "True", "domains": "species"}
+    wanted = {"confidence": 0.5, "support": 3, "plurals": False, "glued": True, "domains": "species"}
+    assert typed(given) == wanted
+    assert [type(value) for value in typed(given).values()] == [float, int, bool, bool, str]

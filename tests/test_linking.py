@@ -180,3 +180,13 @@ def test_wordnet_in_small(small_wordnet):
     assert [entity.uri[-10:] for entity in linker.link(["three mice"])[0]] == ["00000003-n"]
     with pytest.raises(ValueError, match=r"domain 'unicorn\.1': WordNet has no noun sense"):
         wordnet_lexicon(small_wordnet, domains="unicorn.1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [("confidence", "high", "a number is needed, such as 0.7"), ("plurals", 3, "true or false is needed")],
+)
+def test_a_setting_of_a_wrong_kind_is_named(tmp_path, name, value, message):
+    (tmp_path / "names.txt").write_text("dog\n")
+    with pytest.raises(ValueError, match=rf"the linker's {name} is {value!r}: {message}"):
+        open_linker(str(tmp_path / "names.txt"), **{name: value})

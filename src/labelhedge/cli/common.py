@@ -31,10 +31,12 @@ def named(texts: list[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
-def typed(settings: dict[str, str]) -> dict[str, str | int | float]:
-    """Settings with their numbers as such."""
+def typed(settings: dict[str, str]) -> dict[str, str | int | float | bool]:
+    """Settings with their numbers, and true and false, as such."""
 
-    def value(text: str) -> str | int | float:
+    def value(text: str) -> str | int | float | bool:
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
         for kind in (int, float):
             try:
                 return kind(text)

@@ -99,9 +99,15 @@ def _settings(source: Callable[..., Any]) -> list[str]:
 
 def _check(options: Mapping[str, Any], *owners: Callable[..., Any], more: tuple[str, ...] = ()) -> None:
     known = sorted({name for owner in owners for name in _settings(owner)} | set(more))
-    for name in options:
+    for name, value in options.items():
         if name not in known:
             raise LabelhedgeError(f"the linker has no setting {name!r}: it has {', '.join(known)}")
+        for owner in owners:
+            default = inspect.signature(owner).parameters[name].default if name in _settings(owner) else None
+            if isinstance(default, bool) and not isinstance(value, bool):
+                raise LabelhedgeError(f"the linker's {name} is {value!r}: true or false is needed")
+            if isinstance(default, int | float) and not isinstance(value, int | float):
+                raise LabelhedgeError(f"the linker's {name} is {value!r}: a number is needed, such as {default}")
 
 
 def _vocabulary(path: Path) -> list[str]:
