@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -105,13 +104,18 @@ def test_truncated_images_are_refused(kind, share):
 def test_whatever_is_damaged_is_a_failure_and_never_another_error(kind):
     data = bytearray(encode(NOISE, kind))
     draw = np.random.default_rng(1)
+    reasons, stored = set(), 0
     for _ in range(150):
         damaged = bytearray(data)
         for place in draw.integers(0, min(len(data), 400), 6):
             damaged[place] = draw.integers(0, 256)
         damaged = damaged[: draw.integers(1, len(data) + 1)]
-        with suppress(Failure):
-            ready(bytes(damaged))
+        try:
+            stored += ready(bytes(damaged)).format == "JPEG"
+        except Failure as failure:
+            reasons.add(failure.reason.partition(":")[0])
+    assert reasons & {"truncated", "not an image", "format not allowed", "damaged"}, reasons
+    assert stored < 150
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

@@ -155,18 +155,19 @@ def build(archive: Path, wordnet: Path, target: Path) -> None:
         paths = [archive / "png" / drawing.png for drawing in drawings]
         pictures = list(track(pool.map(thumbnail, paths, chunksize=16), "drawing thumbnails", total=len(paths)))
     groups = group(drawings, np.stack([look for _, look in pictures]))
-    stems = Counter(drawing.stem for drawing in first_of_each(drawings, pictures))
+    # A picture that is byte for byte the same as an earlier one adds nothing.
+    first = {data: number for number, (data, _) in reversed(list(enumerate(pictures)))}
+    kept = sorted(first.values())
+    stems = Counter(drawings[number].stem for number in kept)
+    nouns = WordNet.open(wordnet)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         photos, checks, series = [], {}, {}
         vocabulary = json.loads((HERE / "vocabulary.json").read_text())["labels"]
-        labels = corpus_labels(vocabulary, WordNet.open(wordnet))
+        labels = corpus_labels(vocabulary, nouns)
         numbers = {label.name: number for number, label in enumerate(labels.labels)}
-        seen: set[bytes] = set()
-        for drawing, (data, _), name in zip(drawings, pictures, groups, strict=True):
-            if data in seen:  # byte for byte the same as an earlier one: it adds nothing
-                continue
-            seen.add(data)
+        for number in kept:
+            drawing, data, name = drawings[number], pictures[number][0], groups[number]
             id_ = drawing.stem if stems[drawing.stem] == 1 else f"{drawing.stem}-{Path(drawing.png).parent.name}"
             (work / f"{id_}.webp").write_bytes(data)
             photos.append(photo(drawing, id_, work))
@@ -174,7 +175,7 @@ def build(archive: Path, wordnet: Path, target: Path) -> None:
             series[id_] = name
         console.print(f"{len(drawings) - len(photos)} identical thumbnails dropped, {len(set(groups))} groups")
         pq.write_table(pa.Table.from_pylist(photos), work / "photos.parquet")
-        linker = SenseLinker(WordNet.open(wordnet), SENSES, FUNCTION_WORDS)
+        linker = SenseLinker(nouns, SENSES, FUNCTION_WORDS)
         columns = {"title": "linked_title", "tags": "linked_tags"}
         linked = link_photos([work / "photos.parquet"], work / "linked", linker=linker, columns=columns, workers=1)
         console.print(linked.line("drawings"))
@@ -239,12 +240,6 @@ def choose(archive: Path, console: Console) -> list[Drawing]:
     for drawing in free:
         drawing.keywords = informative_keywords(drawing.keywords, drawing.creator, folders)
     return sorted(free, key=lambda drawing: drawing.png)
-
-
-def first_of_each(drawings: list[Drawing], pictures: list[tuple[bytes, np.ndarray]]) -> list[Drawing]:
-    """The drawings without those whose thumbnail is byte for byte that of an earlier one."""
-    first = {data: number for number, (data, _) in reversed(list(enumerate(pictures)))}
-    return [drawings[number] for number in sorted(first.values())]
 
 
 def photo(drawing: Drawing, id_: str, folder: Path) -> dict[str, object]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from labelhedge.errors import LabelhedgeError
@@ -136,15 +137,19 @@ class WordNet:
             self._ancestors[synset] = frozenset(found)
         return self._ancestors[synset]
 
-    def descendants(self, synset: str) -> frozenset[str]:
-        """The synset and everything below it, direct or not."""
+    @cached_property
+    def _children(self) -> dict[str, list[str]]:
         children: dict[str, list[str]] = defaultdict(list)
         for child in self._pointers:
             for parent in self.related(child):
                 children[parent].append(child)
+        return children
+
+    def descendants(self, synset: str) -> frozenset[str]:
+        """The synset and everything below it, direct or not."""
         found, waiting = {synset}, [synset]
         while waiting:
-            fresh = [child for child in children[waiting.pop()] if child not in found]
+            fresh = [child for child in self._children.get(waiting.pop(), ()) if child not in found]
             found.update(fresh)
             waiting += fresh
         return frozenset(found)

@@ -14,10 +14,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from labelhedge.collect.importing.class_folders import IMAGE_ENDINGS
+from labelhedge.collect.importing.yfcc_images import ROOTS
 from labelhedge.errors import LabelhedgeError
-
-ROOTS = ("", "train", "ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train")
-"""Where synsets may lie. Folders of dev and test images of ImageNet are no such places: they are not read."""
 
 
 class ImageFolders:

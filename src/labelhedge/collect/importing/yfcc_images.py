@@ -24,7 +24,8 @@ from labelhedge.corpus import Label
 from labelhedge.errors import LabelhedgeError
 
 LICENCE = "approved non-commercial research only: see LICENSE.pdf of the YFCC100M Entity Dataset"
-_ROOTS = ("", "train", "ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train")
+ROOTS = ("", "train", "ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train")
+"""Where synsets may lie. Folders of dev and test images of ImageNet are no such places: they are not read."""
 _ENDINGS = (".JPEG", ".jpeg", ".jpg", ".JPG")
 
 
@@ -137,7 +138,7 @@ class _ImageNet:
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise LabelhedgeError(f"there is no ImageNet folder {folder}")
-        roots = [root for name in _ROOTS if (root := folder / name).is_dir()]
+        roots = [root for name in ROOTS if (root := folder / name).is_dir()]
         self._synsets: dict[str, list[Path]] = defaultdict(list)
         for root in roots:
             for entry in os.scandir(root):

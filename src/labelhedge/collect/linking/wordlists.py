@@ -8,7 +8,7 @@ FUNCTION_WORDS = frozenset(
     "under up us was we were what when where which who whom whose why will with you your yours via vs am been being "
     "but could may might must shall should would im ill id ive dont cant wont isnt didnt doesnt thats lets "
     "al con da de del della di e et il la le les los las nel un una une y der die das und den dem ein eine im mit von "
-    "en el het van op te een voor met aan och pa av som til med".split()
+    "en el het op te een voor met aan och pa av som til med".split()
 )
 """Words that are no names by themselves, whatever a dictionary says: "as" is arsenic, "die" a stamp."""
 
