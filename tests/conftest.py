@@ -5,6 +5,8 @@ def test_something(make_corpus, tmp_path):
     make_corpus(tmp_path / "a", cells={(3, "split"): "validation"})        # one cell
     make_corpus(tmp_path / "b", columns={"trusted": None, "votes": [1] * 20})  # drop one column, add another
     make_corpus(tmp_path / "c", info={"name": ""}, files={"graph.nt": None})   # corpus.json; remove a file
+
+hypothesis takes the same examples every time; `pytest --hypothesis-profile search` looks for new ones.
 """
 
 from __future__ import annotations
@@ -19,7 +21,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+settings.register_profile("steady", derandomize=True)  # the same examples in every run
+settings.register_profile("search", max_examples=2000, deadline=None)  # new ones: --hypothesis-profile search
+settings.load_profile("steady")
 
 LABELS = pa.list_(pa.int32())
 TYPES = {

@@ -47,7 +47,7 @@ def test_labels_are_chosen_and_related(printed):
 
 def test_the_corpus_holds_what_was_checked(printed):
     description = lh.Corpus.open("my-corpus").describe()
-    assert (description.clean, description.noisy) == (154, 80)
+    assert (description.clean, description.noisy) == (157, 78)
     assert 0.6 < description.precision < 1
 
 
@@ -55,6 +55,6 @@ def test_the_model_is_of_use(printed):
     results = lh.Results.load("runs/mine")
     assert results.methods == ["noisy", "clean", "distill", "hedge"]
     assert results.of("hedge")[0].test_map > 0.6
-    assert "mammal 0.9" in printed["predict runs/mine/models/hedge"]
+    assert re.search(r": mammal (0\.9\d|1\.00), ", printed["predict runs/mine/models/hedge"])
     assert Path("runs/mine/report.html").exists()
-    assert "doubted by hedge" in printed["rank runs/mine"]
+    assert "doubted by" in printed["rank runs/mine"]
