@@ -46,20 +46,21 @@ METHODS = all_methods(
 
 
 def resplit(corpus: lh.Corpus, seed: int, folder: Path, share: float = 0.2) -> Path:
-    """Write the corpus with another split and another clean set, a share of the training images."""
+    """Write the corpus with another split and another clean set: a share of the training images, perhaps none."""
     table = pa.concat_tables([pq.read_table(path) for path, _ in corpus.images.parts])
     verified = table["verified"].to_pylist()
     split = stratified_split(verified, {"train": 6, "test": 3, "dev": 1}, seed=seed, groups=table["group"].to_pylist())
-    train = [row for row, name in enumerate(split) if name == "train"]
-    ids = table["id"].to_pylist()
-    clean = stratified_split(
-        [verified[row] for row in train],
-        {"clean": share, "noisy": 1 - share},
-        seed=seed,
-        groups=[ids[row] for row in train],
-    )
     trusted = np.zeros(len(split), bool)
-    trusted[[row for row, name in zip(train, clean, strict=True) if name == "clean"]] = True
+    if share:
+        train = [row for row, name in enumerate(split) if name == "train"]
+        ids = table["id"].to_pylist()
+        clean = stratified_split(
+            [verified[row] for row in train],
+            {"clean": share, "noisy": 1 - share},
+            seed=seed,
+            groups=[ids[row] for row in train],
+        )
+        trusted[[row for row, name in zip(train, clean, strict=True) if name == "clean"]] = True
     for name, values in (("split", pa.array(split)), ("trusted", pa.array(trusted))):
         table = table.set_column(table.column_names.index(name), name, values)
     return lh.write_corpus(folder, corpus.info, table, graph=corpus.graph_path.read_text())

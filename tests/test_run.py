@@ -11,6 +11,7 @@ import pytest
 
 import labelhedge as lh
 from labelhedge.evaluation import average_precision, mean_average_precision
+from labelhedge.history import History
 from labelhedge.labels import heuristic_weight, optimal_weight, propagate, pseudo_labels, risk, soften
 from labelhedge.methods import METHODS
 from labelhedge.training import Fit, Predictor
@@ -39,13 +40,16 @@ def recipe(folder, out, **changes):
 
 @pytest.fixture(scope="module")
 def watched(corpus_folder, tmp_path_factory):
-    """A run of every method, and the verified labels (n, L) of untrusted samples that each method was handed."""
+    """A run of every method, and what each was handed of untrusted samples (n, L) beside their observed labels."""
     out, seen = tmp_path_factory.mktemp("runs") / "whole", {}
-    hidden_rows = ~lh.Corpus.open(corpus_folder).training_view().trusted
+    view = lh.Corpus.open(corpus_folder).training_view()
+    observed = view.observed.toarray()
     original = task_module.Task.train_model
 
     def spy(self, *arguments, **options):
-        seen[method_of(self.folder)] = self.train.verified.toarray()[hidden_rows]
+        train = self.train
+        handed = (train.verified + train.observed + train.labels).toarray() > observed
+        seen[method_of(self.folder)] = (handed | train.verified.toarray())[~view.trusted]
         return original(self, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -266,6 +270,58 @@ def test_a_changed_setting_trains_only_what_depends_on_it(finished, corpus_folde
     monkeypatch.setattr(task_module.Task, "train_model", spy)
     lh.run(recipe(corpus_folder, tmp_path / "run", methods={"noisy": None, "guided": {"beta": 0.1}}))
     assert trained == ["guided", "guided"]
+
+
+def reviewed(folder, out, *, wrong):
+    """The corpus after a review of three untrusted training samples that found labels `wrong`, or all right."""
+    shutil.copytree(folder, out)
+    (part,) = (out / "samples").glob("*.parquet")
+    table = pq.read_table(part)
+    rows = table.select(["split", "trusted", "observed", "verified"]).to_pylist()
+    untrusted = [number for number, row in enumerate(rows) if row["split"] == "train" and not row["trusted"]]
+    found = [number for number in untrusted if (rows[number]["observed"] != rows[number]["verified"]) == wrong][:3]
+    assert len(found) == 3
+    trusted = pa.array([row["trusted"] or number in found for number, row in enumerate(rows)])
+    pq.write_table(table.set_column(table.column_names.index("trusted"), "trusted", trusted), part)
+    return out
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_review_trains_only_what_depends_on_what_it_found(make_corpus, tmp_path, monkeypatch, wrong):
+    before = make_corpus(tmp_path / "before", size=80)
+    after = reviewed(before, tmp_path / "after", wrong=wrong)
+    methods = ["clean", "noisy", "ensemble", "distill", "gce", "cross-noisy", "upper-bound"]
+    lh.run(recipe(before, tmp_path / "run", seeds=1, methods=methods))
+    trained = set()
+    original = task_module.Task.train_model
+
+    def spy(self, *arguments, **options):
+        trained.add(method_of(self.folder))
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(task_module.Task, "train_model", spy)
+    results = lh.run(recipe(after, tmp_path / "run", seeds=1, methods=methods))
+    assert trained == {"clean", "distill"} | ({"noisy", "gce", "cross-noisy"} if wrong else set())
+    fresh = lh.run(recipe(after, tmp_path / "anew", seeds=1, methods=methods))
+    assert [r.test_map for r in results.results] == [r.test_map for r in fresh.results]
+
+
+def test_a_run_after_a_review_remembers_the_one_before(make_corpus, tmp_path):
+    before = make_corpus(tmp_path / "before", size=80)
+    after = reviewed(before, tmp_path / "after", wrong=True)
+    first = lh.run(recipe(before, tmp_path / "run", methods=["noisy"]))
+    second = lh.run(recipe(after, tmp_path / "run", methods=["clean", "noisy"]))
+    lh.run(recipe(after, tmp_path / "run", methods=["clean", "noisy"]))  # nothing has changed: no stage of its own
+    history = History.load(tmp_path / "run")
+    checked = [int(lh.Corpus.open(folder).samples.trusted.sum()) for folder in (before, after)]
+    assert [stage.checked for stage in history.comparable] == checked
+    assert [list(stage.scores) for stage in history.comparable] == [["noisy"], ["clean", "noisy"]]
+    for stage, results in zip(history.stages, (first, second), strict=True):
+        for row in results.summaries():
+            assert (stage.scores[row.method].test, stage.scores[row.method].deviation) == row.score
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "What checking has brought" in page
+    assert "<polyline" in page
 
 
 def test_what_the_corpus_lacks_is_left_out_or_said_before_anything_is_trained(make_corpus, tmp_path):

@@ -28,6 +28,7 @@ import torch
 
 from labelhedge.corpus import Corpus
 from labelhedge.evaluation import accuracy, average_precision, mean_average_precision
+from labelhedge.history import History
 from labelhedge.methods import METHODS, Method
 from labelhedge.models import save_classifier
 from labelhedge.recipe import Recipe, RecipeError, order_methods
@@ -199,7 +200,7 @@ class Experiment:
 
     def fit(self, name: str, method: Method, seed: int, fitted: Mapping[str, Fit]) -> Fit:
         """The fit of a method with a seed: from an earlier sitting where nothing it depends on has changed."""
-        train = self._oracle if method.sees_truth else self._train
+        train = (self._oracle if method.sees_truth else self._train).seen_as(method.sight)
         about = {
             "version": importlib.metadata.version("labelhedge"),
             "method": method.name,
@@ -283,6 +284,10 @@ class Experiment:
         (self.folder / "recipe.yaml").write_text(self.recipe.dump(), encoding="utf-8")
         (self.folder / "environment.json").write_text(json.dumps(environment(), indent=1), encoding="utf-8")
         results.save(self.folder)
+        history = History.load(self.folder)
+        checked, test = int(self._train.trusted.sum()), self.corpus.evaluation_view("test")
+        history.add(results, checked=checked, measured_on=test.fingerprint())
+        history.save(self.folder)
         self.bars.note("drawing the report")
         write_report(self.folder, self.corpus)
 

@@ -154,6 +154,7 @@ def predict(
 
 def _run(settings: dict[str, Any], recipe: Path | None, *, fresh: bool) -> None:
     from labelhedge.experiment import run as run_recipe
+    from labelhedge.history import History
     from labelhedge.recipe import Recipe
 
     chosen_settings = given(**settings) or {}
@@ -165,6 +166,8 @@ def _run(settings: dict[str, Any], recipe: Path | None, *, fresh: bool) -> None:
     show(results.table())
     for remark in results.remarks():
         show(f"note: {remark}")
+    for line in History.load(Path(results.recipe["out"])).lines():
+        show(line)
     show(f"report: {Path(results.recipe['out']) / 'report.html'}")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
+
+Sight = Literal["everything", "labels", "clean set"]
+"""What of the training samples a method looks at, see `TrainingView.seen_as`."""
 
 LabelSets = scipy.sparse.csr_array
 """(N, L) sparse bool: the labels of N samples."""
@@ -48,6 +52,26 @@ class TrainingView:
         labels: LabelSets = (observed + self.verified).tocsr()
         labels.eliminate_zeros()
         return labels
+
+    def seen_as(self, sight: Sight) -> TrainingView:
+        """The part of the view that a method looks at, so that its training does not depend on the rest.
+
+        Parameters
+        ----------
+        sight : str
+            ``labels``: what is known of each sample, as observed labels, and not whether somebody checked it.
+            ``clean set``: the verified labels of trusted samples, without observed labels. Neither has texts.
+            ``everything``: the view as it is.
+        """
+        if sight == "everything":
+            return self
+        nothing: LabelSets = scipy.sparse.csr_array(self.observed.shape, dtype=bool)
+        unread = [""] * len(self)
+        if sight == "labels":
+            return replace(
+                self, observed=self.labels, trusted=np.zeros(len(self), bool), verified=nothing, texts=unread
+            )
+        return replace(self, observed=nothing, texts=unread)
 
     def fingerprint(self) -> str:
         """A hash of everything in the view."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 
+from labelhedge.corpus.views import Sight
 from labelhedge.errors import LabelhedgeError
 from labelhedge.labels import heuristic_weight, optimal_weight, risk
 from labelhedge.methods.teacher import best_weight
@@ -25,9 +26,10 @@ class Method(BaseModel, ABC):
     """A way to train a classifier from noisy labels. Its fields are its settings.
 
     ``name`` is what a recipe calls it, ``about`` what the report says of it. Only where ``sees_truth`` is true does the
-    task hold the hidden labels. A method that says what it needs is not run on a corpus that lacks it; one that
-    ``uses_graph`` does so where there is one. ``by_default`` methods are run where a recipe names none; ``auxiliary``
-    ones are trained for others and not compared.
+    task hold the hidden labels. ``sight`` is the part of the training view that the task holds, and a method is trained
+    anew only where that part has changed. A method that says what it needs is not run on a corpus that lacks it; one
+    that ``uses_graph`` does so where there is one. ``by_default`` methods are run where a recipe names none;
+    ``auxiliary`` ones are trained for others and not compared.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +40,7 @@ class Method(BaseModel, ABC):
     auxiliary: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
     sees_truth: ClassVar[bool] = False
+    sight: ClassVar[Sight] = "everything"
     needs_graph: ClassVar[bool] = False
     uses_graph: ClassVar[bool] = False
     needs_untrusted: ClassVar[bool] = False

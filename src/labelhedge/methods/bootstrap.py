@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor
 
+from labelhedge.corpus.views import Sight
 from labelhedge.labels import pseudo_labels, soften
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Objective, SampleNumbers, Task, cross_entropy, on_device
@@ -26,6 +27,7 @@ class Bootstrap(Method):
 
     name: ClassVar[str] = "bootstrap"
     about: ClassVar[str] = "labels hedged with the model's own predictions (Reed et al. 2014)"
+    sight: ClassVar[Sight] = "labels"
 
     hard: bool = False
     weight: Annotated[float | None, Field(ge=0, le=1)] = None

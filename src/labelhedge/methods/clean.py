@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from labelhedge.corpus.views import Sight
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task
 
@@ -16,6 +17,7 @@ class BaselineClean(Method):
 
     name: ClassVar[str] = "clean"
     about: ClassVar[str] = "trained on the checked images alone; the teacher of the methods that hedge"
+    sight: ClassVar[Sight] = "clean set"
     by_default: ClassVar[bool] = True
     needs_clean_set: ClassVar[bool] = True
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from labelhedge.corpus.views import LabelSets
+from labelhedge.corpus.views import LabelSets, Sight
 from labelhedge.errors import LabelhedgeError
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task, assign_folds, image_numbers
@@ -20,6 +20,7 @@ class CrossNoisy(Method):
 
     name: ClassVar[str] = "cross-noisy"
     about: ClassVar[str] = "noisy, cross-fitted"
+    sight: ClassVar[Sight] = "labels"
     auxiliary: ClassVar[bool] = True
 
     folds: Annotated[int, Field(ge=2)] = 5

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from labelhedge.corpus.views import Sight
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Objective, SampleNumbers, Task, cross_entropy, on_device
 
@@ -26,6 +27,7 @@ class EarlyLearning(Method):
 
     name: ClassVar[str] = "elr"
     about: ClassVar[str] = "early-learning regularisation towards past predictions (Liu et al. 2020)"
+    sight: ClassVar[Sight] = "labels"
 
     strength: Annotated[float | None, Field(ge=0)] = None
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.7

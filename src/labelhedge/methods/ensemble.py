@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from labelhedge.corpus.views import Sight
 from labelhedge.evaluation import accuracy, mean_average_precision
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task
@@ -15,6 +16,7 @@ class Ensemble(Method):
 
     name: ClassVar[str] = "ensemble"
     about: ClassVar[str] = "clean and noisy together: two networks at prediction time"
+    sight: ClassVar[Sight] = "labels"
     by_default: ClassVar[bool] = True
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from labelhedge.corpus.views import Sight
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task
 
@@ -17,6 +18,7 @@ class Finetune(Method):
 
     name: ClassVar[str] = "finetune"
     about: ClassVar[str] = "starts from clean's weights, then trained as noisy"
+    sight: ClassVar[Sight] = "labels"
 
     @property
     def needs(self) -> tuple[str, ...]:

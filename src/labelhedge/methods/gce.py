@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from labelhedge.corpus.views import Sight
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Objective, SampleNumbers, Task, on_device
 
@@ -24,6 +25,7 @@ class GeneralisedCrossEntropy(Method):
 
     name: ClassVar[str] = "gce"
     about: ClassVar[str] = "generalised cross entropy, a loss that shrugs wrong labels off (Zhang and Sabuncu 2018)"
+    sight: ClassVar[Sight] = "labels"
 
     q: Annotated[float | None, Field(gt=0, le=1)] = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from labelhedge.corpus.views import Sight
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Task
 
@@ -14,6 +15,7 @@ class BaselineNoisy(Method):
 
     name: ClassVar[str] = "noisy"
     about: ClassVar[str] = "trained on all images: checked labels where there are any, noisy ones elsewhere"
+    sight: ClassVar[Sight] = "labels"
     by_default: ClassVar[bool] = True
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor
 
+from labelhedge.corpus.views import Sight
 from labelhedge.labels import smooth
 from labelhedge.methods.base import Method
 from labelhedge.training import Fit, Objective, SampleNumbers, Task, cross_entropy, on_device
@@ -21,6 +22,7 @@ class LabelSmoothing(Method):
 
     name: ClassVar[str] = "smooth"
     about: ClassVar[str] = "label smoothing (Szegedy et al. 2016)"
+    sight: ClassVar[Sight] = "labels"
 
     weight: Annotated[float, Field(ge=0, le=1)] = 0.9
 

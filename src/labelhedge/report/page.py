@@ -13,6 +13,7 @@ import jinja2
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
+from labelhedge.history import History
 from labelhedge.report.gallery import draw_gallery
 from labelhedge.report.suspicion import best_hedge
 from labelhedge.results import Results, Summary, percent
@@ -74,12 +75,43 @@ def write_report(run: Path, corpus: Corpus) -> Path:
         bars=_bars(results, corpus, compared := _compared(results, hedge)),
         compared=compared,
         gallery=draw_gallery(run, corpus, hedge) if hedge else None,
+        history=(history := History.load(run)),
+        curves=_curves(history),
         machine=json.loads((run / "environment.json").read_text()),
     )
     partial = run / f".report.{os.getpid()}.tmp"
     partial.write_text(page, encoding="utf-8")
     partial.replace(run / "report.html")
     return run / "report.html"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Test scores against checked images: `points` are (x, y), both in [0, 100], y downwards."""
+
+    method: str
+    points: list[tuple[float, float]]
+
+
+def _curves(history: History) -> list[Curve]:
+    """Of each method of at least two comparable stages; none where no more images were checked."""
+    stages = history.comparable
+    checked = [stage.checked for stage in stages]
+    if len(set(checked)) < 2:
+        return []
+    values = [score.test for stage in stages for score in stage.scores.values()]
+    left, width = min(checked), max(checked) - min(checked)
+    low, height = min(values), (max(values) - min(values)) or 1.0
+    curves = []
+    for method in history.methods:
+        points = sorted(
+            (100 * (stage.checked - left) / width, 100 - 100 * (stage.scores[method].test - low) / height)
+            for stage in stages
+            if method in stage.scores
+        )
+        if len(points) > 1:
+            curves.append(Curve(method, points))
+    return curves
 
 
 def _scale(summaries: Sequence[Summary]) -> tuple[float, float]:

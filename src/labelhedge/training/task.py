@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from labelhedge.corpus import EvaluationView, Label, TrainingView
-from labelhedge.corpus.views import LabelSets
+from labelhedge.corpus.views import LabelSets, Sight
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph import read_triples, siblings
 from labelhedge.labels import soften
@@ -42,6 +42,10 @@ class TrainingSet:
 
     def __len__(self) -> int:
         return len(self.view)
+
+    def seen_as(self, sight: Sight) -> TrainingSet:
+        """The part that a method looks at: see :meth:`labelhedge.corpus.TrainingView.seen_as`."""
+        return self if sight == "everything" else TrainingSet(self.view.seen_as(sight), self.inputs)
 
     @cached_property
     def labels(self) -> LabelSets:

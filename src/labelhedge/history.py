@@ -1,0 +1,172 @@
+"""`History`: what a run's folder measured before, so that a review and another run show what the checks have brought.
+
+    labelhedge run --corpus my-corpus --out runs/mine        # 120 images are checked
+    labelhedge review my-corpus; labelhedge verify votes my-corpus
+    labelhedge run --corpus my-corpus --out runs/mine        # 240: the report shows both
+
+Kept in `history.json` of the run's folder, one stage for each state of the corpus.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from labelhedge.errors import LabelhedgeError
+from labelhedge.results import Results
+
+FILE = "history.json"
+
+
+class Score(BaseModel):
+    """A method at one stage, over its seeds: ``test`` and ``dev`` in [0, 1], accuracy where labels exclude each other.
+
+    ``deviation`` is that of test, of the sample (n - 1); None for one seed.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    test: float
+    deviation: float | None
+    dev: float
+
+
+class Stage(BaseModel):
+    """What was measured in one state of the corpus.
+
+    ``checked`` counts the trusted training images, ``measured_on`` is a hash of the test images and their labels,
+    ``seeds`` are those of the run, ``time`` is UTC, ISO 8601.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    corpus: str
+    checked: int
+    measured_on: str
+    training: str
+    seeds: list[int]
+    time: str
+    scores: dict[str, Score]
+
+    @property
+    def best(self) -> str:
+        """The method that is best on dev: what one would use."""
+        return max(self.scores, key=lambda name: self.scores[name].dev)
+
+
+class History(BaseModel):
+    """Stages in the order in which they were measured; the last is that of the run as it stands.
+
+    Examples
+    --------
+    >>> def stage(checked: int, test: float) -> Stage:
+    ...     score = Score(test=test, deviation=None, dev=test)
+    ...     return Stage(corpus=str(checked), checked=checked, measured_on="t", training="a", seeds=[0], time="",
+    ...                  scores={"noisy": score})
+    >>> history = History(stages=[stage(0, 0.40), stage(200, 0.43)])
+    >>> round(history.gain(), 4)
+    0.015
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    stages: list[Stage] = []
+
+    @classmethod
+    def load(cls, run: Path) -> History:
+        """The history in a run's folder; empty where there is none.
+
+        Raises
+        ------
+        LabelhedgeError
+            When the file was written by something else.
+        """
+        path = run / FILE
+        if not path.exists():
+            return cls()
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValidationError as error:
+            raise LabelhedgeError(
+                f"{path}: not a history of runs ({error.error_count()} faults, first at "
+                f"{'.'.join(map(str, error.errors()[0]['loc']))}). To mend it: remove the file, or name another folder"
+            ) from error
+
+    def save(self, run: Path) -> None:
+        """Write it into a run's folder, atomically."""
+        partial = run / f".history.{os.getpid()}.tmp"
+        partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        partial.replace(run / FILE)
+
+    def add(self, results: Results, *, checked: int, measured_on: str) -> None:
+        """Add what was measured; it replaces a stage in the same state of the corpus."""
+        scores = {
+            row.method: Score(test=row.score[0], deviation=row.score[1], dev=row.dev) for row in results.summaries()
+        }
+        recipe = results.recipe
+        stage = Stage(
+            corpus=results.corpus["hash"],
+            checked=checked,
+            measured_on=measured_on,
+            training=repr((recipe["network"], recipe["training"])),
+            seeds=sorted({result.seed for result in results.results}),
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            scores=scores,
+        )
+        self.stages = [old for old in self.stages if old.corpus != stage.corpus] + [stage]
+
+    @property
+    def comparable(self) -> list[Stage]:
+        """The last stage, and those before it that were trained likewise and measured on the same test labels."""
+        if not self.stages:
+            return []
+        last = self.stages[-1]
+        same = (last.measured_on, last.training, last.seeds)
+        return [stage for stage in self.stages if (stage.measured_on, stage.training, stage.seeds) == same]
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods of the comparable stages, in the order of the last."""
+        return list(dict.fromkeys(name for stage in reversed(self.comparable) for name in stage.scores))
+
+    def gain(self, since: int = 0) -> float | None:
+        """By how much the best method on dev has become better on test per 100 images checked since a stage.
+
+        Parameters
+        ----------
+        since : int
+            Of the comparable stages; -2 is the one before the last.
+
+        Returns
+        -------
+        float or None
+            In [-1, 1]; None where there is no such stage or no more images were checked.
+        """
+        stages = self.comparable
+        if len(stages) < 2:
+            return None
+        first, last = stages[since], stages[-1]
+        more = last.checked - first.checked
+        if more <= 0:
+            return None
+        return 100 * (last.scores[last.best].test - first.scores[first.best].test) / more
+
+    def lines(self) -> Sequence[str]:
+        """In words: what the checks since the stage before, and since the first, have brought."""
+        stages = self.comparable
+        found = []
+        for words, since in (("the run before", -2), ("the first run", 0)):
+            gain = self.gain(since)
+            if gain is None or (since == 0 and len(stages) == 2):
+                continue
+            first, last = stages[since], stages[-1]
+            before, now = first.scores[first.best].test, last.scores[last.best].test
+            found.append(
+                f"since {words} {last.checked - first.checked:,} more images were checked: {first.best} "
+                f"{100 * before:.1f} → {last.best} {100 * now:.1f} on test, {100 * gain:+.1f} points per 100 images"
+            )
+        return found
