@@ -56,6 +56,7 @@ def review(
     serve(
         opened,
         make_tasks(opened, order, settings),
+        order=order,
         votes=votes,
         needed=votes_per_image,
         definitions=definitions,

@@ -85,6 +85,32 @@ def verify_votes(
     show(outcome)
 
 
+@app.command(
+    "enough",
+    epilog="""Example: labelhedge verify enough my-corpus --run runs/mine
+
+labelhedge verify enough my-corpus votes.csv --more 300""",
+)
+def verify_enough(
+    corpus: CorpusArgument,
+    votes: VotesArgument = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A finished run on this corpus: the risk of its pseudo labels too.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="Whose pseudo labels; default: the best on dev.")] = None,
+    more: Annotated[int, typer.Option(min=1, help="What so many more questions would bring.")] = 100,
+) -> None:
+    """Say what the checks so far tell of each label's noise and of the risk, and what more of them would bring."""
+    from labelhedge.corpus import Corpus
+    from labelhedge.history import History
+    from labelhedge.review.enough import enough
+
+    found = enough(Corpus.open(corpus, progress=interactive()), votes or (), run=run, method=method, more=more)
+    show(found)
+    for line in History.load(run).lines() if run else ():
+        show(line)
+
+
 @studio.command(
     "export",
     epilog="""Example: labelhedge verify label-studio export my-corpus --out tasks.json --config config.xml --limit 500

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,8 +65,17 @@ def usefulness(
     return np.asarray(gain.sum(axis=1) / np.maximum(asked.sum(axis=1), 1))
 
 
-def pseudo_labels_of(run: Path, corpus: Corpus, method: str | None) -> Iterator[tuple[npt.NDArray[np.int64], Floats]]:
-    """Rows of the corpus and their pseudo labels (B, L), as a run wrote them; of the method that is best on dev.
+class Batch(NamedTuple):
+    """Rows of the corpus (B,), their pseudo labels (B, L) as a run wrote them, and which were trusted then (B,)."""
+
+    rows: npt.NDArray[np.int64]
+    pseudo: Floats
+    trusted: npt.NDArray[np.bool_]
+    method: str
+
+
+def pseudo_labels_of(run: Path, corpus: Corpus, method: str | None) -> Iterator[Batch]:
+    """The pseudo labels of a run on the corpus, batch by batch; by default of the method that is best on dev.
 
     Raises
     ------
@@ -83,13 +93,15 @@ def pseudo_labels_of(run: Path, corpus: Corpus, method: str | None) -> Iterator[
     chosen = method or _best(run, made)
     place = {id_: row for row, id_ in enumerate(corpus.samples.ids)}
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_BATCH, columns=["id", "method", "pseudo"]):
+        for batch in file.iter_batches(_BATCH, columns=["id", "method", "pseudo", "trusted"]):
             batch = batch.filter(np.asarray(batch.column("method")) == chosen)
             ids = batch.column("id").to_pylist()
             pseudo = np.asarray(batch.column("pseudo").flatten(), np.float32)
             if any(id_ not in place for id_ in ids) or len(pseudo) != len(ids) * len(corpus.labels):
                 raise LabelhedgeError(f"{run} is a run on another corpus than {corpus.folder}: name one on this corpus")
-            yield np.array([place[id_] for id_ in ids], np.int64), pseudo.reshape(len(ids), len(corpus.labels))
+            trusted = np.asarray(batch.column("trusted"), bool)
+            rows = np.array([place[id_] for id_ in ids], np.int64)
+            yield Batch(rows, pseudo.reshape(len(ids), len(corpus.labels)), trusted, chosen)
 
 
 def _best(run: Path, made: list[str]) -> str:
@@ -105,12 +117,12 @@ def _ordered(score: Score) -> Callable[[Corpus, OrderSettings], Iterator[Task]]:
         is_open = np.zeros(len(corpus.samples.ids), bool)
         is_open[open_rows(corpus, settings.splits)] = True
         expected = np.zeros(len(corpus.labels), np.float32)
-        for _, pseudo in pseudo_labels_of(settings.run, corpus, settings.method):
-            expected += pseudo.sum(axis=0)
+        for batch in pseudo_labels_of(settings.run, corpus, settings.method):
+            expected += batch.pseudo.sum(axis=0)
         rows, scores, labels = [], [], []
-        for all_rows, all_pseudo in pseudo_labels_of(settings.run, corpus, settings.method):
-            kept = is_open[all_rows]
-            found, pseudo = all_rows[kept], all_pseudo[kept]
+        for batch in pseudo_labels_of(settings.run, corpus, settings.method):
+            kept = is_open[batch.rows]
+            found, pseudo = batch.rows[kept], batch.pseudo[kept]
             observed = corpus.samples.observed[found].toarray().astype(bool)
             asked = observed | (pseudo >= LIKELY)
             some = asked.any(axis=1)

@@ -30,6 +30,7 @@ def serve(
     corpus: Corpus,
     tasks: Sequence[Task],
     *,
+    order: str = "",
     votes: Path | None = None,
     needed: int = 1,
     definitions: Path | None = None,
@@ -47,6 +48,8 @@ def serve(
     corpus : Corpus
     tasks : sequence of Task
         What is asked, in order; see `make_tasks`.
+    order : str
+        The name of the order, which is kept with the votes.
     votes : file, optional
         Default: see `votes_path`.
     needed : int
@@ -80,6 +83,7 @@ def serve(
     meanings = read_definitions(corpus, definitions)
     with VoteStore(path) as store, _only_server(path):
         queue = _resume(corpus, tasks, store, needed)
+        store.begin(order)
         secret = None if is_loopback(host) else token or secrets.token_urlsafe(16)
         with _listen(host, port) as listening:
             port = listening.getsockname()[1]

@@ -14,6 +14,8 @@ read while one writes.
 
 from __future__ import annotations
 
+import bisect
+import json
 import os
 import sqlite3
 import threading
@@ -258,6 +260,23 @@ class VoteStore:
             }
         )
 
+    def begin(self, order: str) -> None:
+        """Take note that what is added from now on was asked in an order, such as ``random``."""
+        with self._transaction() as connection:
+            last = connection.execute("SELECT coalesce(max(number), 0) FROM vote").fetchone()[0]
+            sittings = [(since, name) for since, name in self._sittings() if since != last] + [(last, order)]
+            connection.execute("INSERT OR REPLACE INTO about VALUES ('sittings', ?)", (json.dumps(sittings),))
+
+    def orders(self) -> dict[str, str]:
+        """In which order each sample was first asked about: sample -> order, empty where nobody has said it."""
+        sittings = self._sittings()
+        starts = [since for since, _ in sittings]
+        found = {}
+        for sample, number in self._rows("SELECT sample, min(number) FROM vote GROUP BY sample"):
+            place = bisect.bisect_left(starts, number) - 1  # the last sitting that began before this vote
+            found[sample] = sittings[place][1] if place >= 0 else ""
+        return found
+
     def close(self) -> None:
         """Close the file; the store is of no use afterwards."""
         with self._lock:
@@ -270,6 +289,10 @@ class VoteStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _sittings(self) -> list[tuple[int, str]]:
+        found = self._rows("SELECT value FROM about WHERE name = 'sittings'")
+        return [(since, order) for since, order in json.loads(found[0][0])] if found else []
 
     def _prepare(self) -> None:
         """Check that the file is a store of votes, or make it one where it is new."""
