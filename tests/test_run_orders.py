@@ -1,6 +1,8 @@
 """Which images to check next, by the pseudo labels of a run: against loops, and on what a run writes."""
 
+import itertools
 import json
+import math
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,8 @@ from typer.testing import CliRunner
 import labelhedge as lh
 from labelhedge.cli import app
 from labelhedge.report.suspicion import SCHEMA, write_labels
-from labelhedge.review import OrderSettings, make_tasks, suspicion, usefulness
+from labelhedge.review import OrderSettings, make_tasks
+from labelhedge.review.run_orders import Questions, usefulness
 
 
 @pytest.fixture
@@ -33,21 +36,48 @@ def drawn(corpus, seed=0):
     return np.random.default_rng(seed).random((len(corpus.rows("train")), 3)).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 4))
-def test_scores_are_what_a_loop_over_pairs_finds(seed, rows, labels):
-    draw = np.random.default_rng(seed)
-    p = draw.random((rows, labels)).astype(np.float32)
-    y, asked = draw.random((2, rows, labels)) < 0.5
-    expected = 3 * draw.random(labels).astype(np.float32)
-    useful, suspicious = [], []
-    for i in range(rows):
-        questions = [m for m in range(labels) if asked[i, m]]
-        gains = [p[i, m] * (1 - p[i, m]) / max(expected[m], 1) for m in questions]
-        useful.append(sum(gains) / len(questions) if questions else 0)
-        suspicious.append(max(abs(p[i, m] - (1 if y[i, m] else 0)) for m in range(labels)))
-    assert usefulness(p, y, asked, expected) == pytest.approx(useful, abs=1e-6)
-    assert suspicion(p, y, asked, expected) == pytest.approx(suspicious, abs=1e-6)
+@st.composite
+def questions(draw):
+    seed, count, labels = draw(st.integers(0, 10**6)), draw(st.integers(1, 20)), draw(st.integers(1, 4))
+    random = np.random.default_rng(seed)
+    pairs = sorted({(int(random.integers(8)), int(random.integers(labels))) for _ in range(count)})
+    p, surprise = random.random((2, len(pairs))).astype(np.float32)
+    rows, numbers = np.array(pairs).T
+    return Questions(rows, numbers, p, surprise, random.integers(0, 5, labels))
+
+
+@settings(max_examples=50)
+@given(questions())
+def test_useful_shares_checks_out_over_labels_and_takes_the_most_doubtful_first(asked):
+    """A slow twin: labels by the root of their risk, and of each the largest p (1 - p) first."""
+    doubt = [float(p * (1 - p)) for p in asked.pseudo]
+    risks = {m: sum(d for d, k in zip(doubt, asked.labels) if k == m) for m in set(asked.labels.tolist())}
+    whole = sum(math.sqrt(risk) for risk in risks.values())
+    expected = {}
+    for m, risk in risks.items():
+        of_label = [i for i in range(len(doubt)) if asked.labels[i] == m]
+        of_label.sort(key=lambda i: (-doubt[i], asked.rows[i]))
+        for place, i in enumerate(of_label):
+            expected[i] = (asked.checked[m] + place + 0.5) / (math.sqrt(risk) / whole)
+    assert usefulness(asked) == pytest.approx([expected[i] for i in range(len(doubt))], rel=1e-5)
+
+
+def test_no_label_waits_for_another_and_frequent_ones_get_more():
+    """Of labels from 20 to 5,000 samples, equally doubtful, all are asked early on, none alone."""
+    sizes = [5000, 1000, 200, 20]
+    labels = np.repeat(np.arange(4), sizes)
+    asked = Questions(np.arange(len(labels)), labels, np.full(len(labels), 0.5, np.float32), labels, np.zeros(4, int))
+
+    def first_200(asked):
+        return np.bincount(labels[np.argsort(usefulness(asked), kind="stable")[:200]], minlength=4)
+
+    first = first_200(asked)
+    assert first.tolist() == sorted(first, reverse=True)
+    assert first == pytest.approx(200 * np.sqrt(sizes) / np.sqrt(sizes).sum(), abs=2)
+    later = asked._replace(checked=first)  # the same are asked again: the shares are of all checks
+    assert np.bincount(labels[np.argsort(usefulness(later), kind="stable")[:200]], minlength=4) == pytest.approx(
+        first, abs=2
+    )
 
 
 @pytest.mark.parametrize("order", ["suspicious", "useful"])
@@ -60,16 +90,18 @@ def test_every_open_sample_is_asked_with_all_its_observed_and_likely_labels(corp
         wanted = observed | {m for m in range(3) if pseudo[place, m] >= 0.2}
         asked = {task.label for task in tasks if task.row == row}
         assert asked == (set() if corpus.samples.trusted[row] else wanted)
-    rows = list(dict.fromkeys(task.row for task in tasks))
+    assert tasks == [task for row in dict.fromkeys(task.row for task in tasks) for task in tasks if task.row == row]
+
+
+def test_the_most_suspicious_come_first(corpus, tmp_path):
+    pseudo = drawn(corpus)
+    tasks = make_tasks(
+        corpus, "suspicious", OrderSettings(run=write_run(tmp_path / "run", corpus, hedge=(pseudo, 0.5)))
+    )
     place_of = {row: place for place, row in enumerate(corpus.rows("train"))}
-    p = pseudo[[place_of[row] for row in rows]]
-    y = corpus.samples.observed[rows].toarray().astype(bool)
-    if order == "suspicious":
-        scores = np.abs(p - y).max(axis=1)
-    else:
-        asked = y | (p >= 0.2)
-        scores = np.where(asked, p * (1 - p) / np.maximum(pseudo.sum(0), 1), 0).sum(1) / asked.sum(1)
-    assert (np.diff(scores) <= 1e-6).all()
+    y = corpus.samples.observed.toarray()
+    scores = [max(abs(pseudo[place_of[task.row], m] - y[task.row, m]) for m in range(3)) for task in tasks]
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_the_method_that_is_best_on_dev_is_asked_unless_one_is_named(corpus, tmp_path):
@@ -91,8 +123,19 @@ def test_what_is_missing_is_named(corpus, make_corpus, tmp_path):
     with pytest.raises(ValueError, match="no pseudo labels of 'distil'; it has those of: hedge"):
         make_tasks(corpus, "useful", OrderSettings(run=run, method="distil"))
     other = lh.Corpus.open(make_corpus(tmp_path / "other", columns={"id": [f"x{i}" for i in range(20)]}))
+    sets = corpus.samples.observed
+    reversed_labels = [(2 - sets.indices[a:b]).tolist() for a, b in itertools.pairwise(sets.indptr)]
+    turned = lh.Corpus.open(make_corpus(tmp_path / "turned", columns={"observed": reversed_labels}))
     with pytest.raises(ValueError, match="is a run on another corpus"):
         make_tasks(other, "useful", OrderSettings(run=run))
+    with pytest.raises(ValueError, match="is a run on another corpus"):
+        make_tasks(turned, "useful", OrderSettings(run=run))
+    with pytest.raises(ValueError, match="pseudo labels of train alone, and train, dev is asked for"):
+        make_tasks(corpus, "useful", OrderSettings(run=run, splits=("train", "dev")))
+    (run / "results.json").unlink()
+    with pytest.raises(ValueError, match=r"results\.json is missing"):
+        make_tasks(corpus, "useful", OrderSettings(run=run))
+    (run / "results.json").write_text('{"results": []}')
     pq.write_table(pa.table({name: [] for name in SCHEMA.names}, schema=SCHEMA), run / "labels.parquet")
     with pytest.raises(ValueError, match="it has those of: none"):
         make_tasks(corpus, "useful", OrderSettings(run=run))

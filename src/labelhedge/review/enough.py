@@ -223,7 +223,7 @@ def wrong_share(observed: int, checked: int, wrong: float, effect: float = 1.0) 
     Examples
     --------
     >>> [round(float(x), 2) for x in wrong_share(1000, 50, 10)]
-    [0.2, 0.11, 0.33]
+    [0.2, 0.11, 0.32]
     >>> [round(float(x), 2) for x in wrong_share(50, 50, 10)]
     [0.2, 0.2, 0.2]
     """

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
+import scipy.sparse
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
@@ -26,43 +27,77 @@ LIKELY = 0.2
 _BATCH = 4096
 
 Floats = npt.NDArray[np.float32]
-Score = Callable[[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_], Floats], npt.NDArray[np.floating]]
-"""Of pseudo labels p (B, L), observed labels y and asked labels (B, L), and the labels' expected numbers (L,): (B,)."""
 
 
-def suspicion(
-    pseudo: Floats, observed: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_], expected: Floats
-) -> npt.NDArray[np.floating]:
-    """How far the pseudo labels are from the observed ones, where they are farthest: max_m |p_m - y_m|.
+class Questions(NamedTuple):
+    """What may be asked about open samples, Q (sample, label) pairs, and what each label has had.
+
+    Attributes
+    ----------
+    rows, labels : (Q,) int
+    pseudo : (Q,) float
+        The pseudo labels p.
+    surprise : (Q,) float
+        Of the sample: how far its pseudo labels are from the observed ones where they are farthest, max_m |p_m - y_m|.
+    checked : (L,) int
+        Trusted samples that had or have the label.
+    """
+
+    rows: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    pseudo: Floats
+    surprise: Floats
+    checked: npt.NDArray[np.int64]
+
+
+Ranks = Callable[[Questions], npt.NDArray[np.floating]]
+"""Of each question a number (Q,); a sample is asked about in the place of its least one."""
+
+
+def suspicion(questions: Questions) -> npt.NDArray[np.floating]:
+    """The samples first whose pseudo labels are farthest from the observed ones.
 
     Examples
     --------
-    >>> p = np.array([[0.75, 0.25]], np.float32)
-    >>> y = np.array([[True, True]])
-    >>> suspicion(p, y, y, p.sum(0)).tolist()
-    [0.75]
+    >>> one = np.array([0]), np.array([1]), np.array([0.3]), np.array([0.75]), np.array([0, 0])
+    >>> suspicion(Questions(*one)).tolist()
+    [-0.75]
     """
-    return np.asarray(np.abs(pseudo - observed).max(axis=1))
+    return -questions.surprise
 
 
-def usefulness(
-    pseudo: Floats, observed: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_], expected: Floats
-) -> npt.NDArray[np.floating]:
-    """By how much a question about a sample is expected to lower the risk, each label's risk taken by its size.
+def usefulness(questions: Questions) -> npt.NDArray[np.floating]:
+    """The checks first that are expected to lower the risk most, each label its share of them.
 
-    A pseudo label that is a probability p has the risk E(p - y*)² = p (1 - p) (Eq. 6), gone once it is checked.
-    mAP weighs all labels alike, so a label's share counts as a part of the number of samples expected to have it. The
-    sum over the labels asked, by question.
+    A pseudo label that is a probability p has the risk E(p - y*)² = p (1 - p) (Eq. 6), gone once it is checked: of a
+    label the most doubtful samples come first. How checks are shared out over labels is Neyman's allocation (1934):
+    if what is left of the risk R_m of a label falls as 1 / n_m with its checks, the sum of R_m / n_m is least where n_m
+    goes with the root of R_m. Checks that were made before count.
+
+    Returns
+    -------
+    (Q,) float
+        (checks of the label so far + place in the label + ½) / share of the label.
 
     Examples
     --------
-    >>> p = np.array([[0.5, 0.0], [0.9, 0.0]], np.float32)
-    >>> asked = np.array([[True, False], [True, False]])
-    >>> usefulness(p, asked, asked, np.array([2, 1], np.float32)).round(3).tolist()
-    [0.125, 0.045]
+    >>> p = np.array([0.5, 0.9, 0.8, 0.99], np.float32)
+    >>> labels = np.array([0, 0, 0, 1])
+    >>> ranks = usefulness(Questions(np.arange(4), labels, p, p, np.array([0, 0])))
+    >>> ranks.argsort().tolist()
+    [0, 2, 1, 3]
     """
-    gain = np.where(asked, pseudo * (1 - pseudo) / np.maximum(expected, 1), 0)
-    return np.asarray(gain.sum(axis=1) / np.maximum(asked.sum(axis=1), 1))
+    doubt = (questions.pseudo * (1 - questions.pseudo)).astype(np.float64)
+    roots = np.sqrt(np.bincount(questions.labels, doubt, len(questions.checked)))
+    shares = roots / max(float(roots.sum()), 1e-12)
+    order = np.lexsort((questions.rows, -doubt, questions.labels))
+    starts = np.searchsorted(questions.labels[order], np.arange(len(shares)))
+    place = np.empty(len(order))
+    place[order] = np.arange(len(order)) - starts[questions.labels[order]]
+    ranks: npt.NDArray[np.floating] = (questions.checked[questions.labels] + place + 0.5) / np.maximum(
+        shares[questions.labels], 1e-12
+    )
+    return ranks
 
 
 class Batch(NamedTuple):
@@ -80,7 +115,7 @@ def pseudo_labels_of(run: Path, corpus: Corpus, method: str | None) -> Iterator[
     Raises
     ------
     LabelhedgeError
-        When the run has none, none of that method, or is of another corpus.
+        When the run has none, none of that method, or is of another corpus or other observed labels.
     """
     path = run / "labels.parquet"
     if not path.exists():
@@ -92,47 +127,78 @@ def pseudo_labels_of(run: Path, corpus: Corpus, method: str | None) -> Iterator[
         )
     chosen = method or _best(run, made)
     place = {id_: row for row, id_ in enumerate(corpus.samples.ids)}
+    observed = corpus.samples.observed
+    other = f"{run} is a run on another corpus than {corpus.folder}: name one on this corpus"
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_BATCH, columns=["id", "method", "pseudo", "trusted"]):
+        for batch in file.iter_batches(_BATCH, columns=["id", "method", "observed", "pseudo", "trusted"]):
             batch = batch.filter(np.asarray(batch.column("method")) == chosen)
             ids = batch.column("id").to_pylist()
             pseudo = np.asarray(batch.column("pseudo").flatten(), np.float32)
             if any(id_ not in place for id_ in ids) or len(pseudo) != len(ids) * len(corpus.labels):
-                raise LabelhedgeError(f"{run} is a run on another corpus than {corpus.folder}: name one on this corpus")
-            trusted = np.asarray(batch.column("trusted"), bool)
+                raise LabelhedgeError(other)
             rows = np.array([place[id_] for id_ in ids], np.int64)
+            then = batch.column("observed")
+            ends = np.concatenate([[0], np.cumsum(np.asarray(then.value_lengths()))])
+            members = np.asarray(then.flatten())
+            known = scipy.sparse.csr_array((np.ones(len(members), bool), members, ends), (len(ids), len(corpus.labels)))
+            if abs(known.astype(np.int8) - observed[rows].astype(np.int8)).sum():
+                raise LabelhedgeError(other)
+            trusted = np.asarray(batch.column("trusted"), bool)
             yield Batch(rows, pseudo.reshape(len(ids), len(corpus.labels)), trusted, chosen)
 
 
 def _best(run: Path, made: list[str]) -> str:
-    results = json.loads((run / "results.json").read_text(encoding="utf-8"))["results"]
+    path = run / "results.json"
+    if not path.exists():
+        raise LabelhedgeError(f"{path} is missing: name a finished run, or the method with --method")
+    results = json.loads(path.read_text(encoding="utf-8"))["results"]
     dev = {name: [r["dev_map"] for r in results if r["method"] == name] for name in made}
     return max(reversed(made), key=lambda name: float(np.mean(dev[name])) if dev[name] else -1.0)
 
 
-def _ordered(score: Score) -> Callable[[Corpus, OrderSettings], Iterator[Task]]:
+def questions_of(corpus: Corpus, settings: OrderSettings) -> Questions:
+    """What may be asked about open training samples: their observed labels, and those that are likely.
+
+    Raises
+    ------
+    LabelhedgeError
+        When no run is named, or other splits than train are asked for: a run has pseudo labels of train alone.
+    """
+    if settings.run is None:
+        raise LabelhedgeError("this order goes by the pseudo labels of a run: name its folder with --run")
+    if tuple(settings.splits) != ("train",):
+        raise LabelhedgeError(
+            f"a run has pseudo labels of train alone, and {', '.join(settings.splits)} is asked for: "
+            "ask about dev and test in the order random, in a session of their own"
+        )
+    samples = corpus.samples
+    is_open = np.zeros(len(samples.ids), bool)
+    is_open[open_rows(corpus, settings.splits)] = True
+    parts = []
+    for batch in pseudo_labels_of(settings.run, corpus, settings.method):
+        kept = is_open[batch.rows]
+        rows, pseudo = batch.rows[kept], batch.pseudo[kept]
+        observed = samples.observed[rows].toarray().astype(bool)
+        at, label = np.nonzero(observed | (pseudo >= LIKELY))
+        surprise = np.abs(pseudo - observed).max(axis=1)
+        parts.append((rows[at], label, pseudo[at, label], surprise[at]))
+    known = samples.trusted & (samples.split == "train")
+    checked = (samples.observed[known] + samples.verified[known]).astype(bool).sum(axis=0)
+    rows, label, pseudo, surprise = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Questions(rows, label, pseudo, surprise, np.asarray(checked, np.int64))
+
+
+def _ordered(ranks: Ranks) -> Callable[[Corpus, OrderSettings], Iterator[Task]]:
     def order(corpus: Corpus, settings: OrderSettings) -> Iterator[Task]:
-        if settings.run is None:
-            raise LabelhedgeError("this order goes by the pseudo labels of a run: name its folder with --run")
-        is_open = np.zeros(len(corpus.samples.ids), bool)
-        is_open[open_rows(corpus, settings.splits)] = True
-        expected = np.zeros(len(corpus.labels), np.float32)
-        for batch in pseudo_labels_of(settings.run, corpus, settings.method):
-            expected += batch.pseudo.sum(axis=0)
-        rows, scores, labels = [], [], []
-        for batch in pseudo_labels_of(settings.run, corpus, settings.method):
-            kept = is_open[batch.rows]
-            found, pseudo = batch.rows[kept], batch.pseudo[kept]
-            observed = corpus.samples.observed[found].toarray().astype(bool)
-            asked = observed | (pseudo >= LIKELY)
-            some = asked.any(axis=1)
-            rows += found[some].tolist()
-            scores += score(pseudo, observed, asked, expected)[some].tolist()
-            labels += [np.flatnonzero(row).tolist() for row in asked[some]]
-        ids = corpus.samples.ids
-        for place in sorted(range(len(rows)), key=lambda place: (-scores[place], ids[rows[place]])):
-            for label in labels[place]:
-                yield Task(rows[place], label)
+        questions = questions_of(corpus, settings)
+        rows, first = np.unique(questions.rows, return_inverse=True)
+        least = np.full(len(rows), np.inf)
+        np.minimum.at(least, first, ranks(questions))
+        ids = [corpus.samples.ids[row] for row in rows.tolist()]
+        place = np.empty(len(rows), np.int64)
+        place[sorted(range(len(rows)), key=lambda at: (least[at], ids[at]))] = np.arange(len(rows))
+        for at in np.lexsort((questions.labels, place[first])).tolist():
+            yield Task(int(questions.rows[at]), int(questions.labels[at]))
 
     return order
 
