@@ -300,7 +300,8 @@ def test_a_student_that_does_not_beat_noisy_on_dev_is_not_returned(corpus_folder
     results = run(corpus_folder, tmp_path / "run")
     assert results.of("hedge")[0].test_map == results.of("noisy")[0].test_map
     assert "the model of `noisy` is returned" in results.of("hedge")[0].remarks[-1]
-    assert fit_of(tmp_path / "run").pseudo_labels() is None  # dev has rejected them
+    doubted = fit_of(tmp_path / "run").pseudo_labels()  # dev has rejected the student; which labels to check they tell
+    assert doubted.shape == (len(lh.Corpus.open(corpus_folder).training_view()), 3)
     assert results.of("hedge")[0].best_epoch == results.of("noisy")[0].best_epoch
 
 

@@ -41,7 +41,8 @@ class Hedge(Method):
     All this rests on a clean set that shows how labels err: a random part of the noisy data, checked. If the data says
     that it does not (:func:`.examine_clean_set`), as where images with wrong labels were thrown away, the posterior is
     estimated without it, see :mod:`.hedge_estimated`; words and the graph then have no part in it.
-    If the student does not beat Baseline-Noisy on dev, Baseline-Noisy is what is returned, with a remark.
+    If the student does not beat Baseline-Noisy on dev, Baseline-Noisy is what is returned, with a remark. The posterior
+    is kept all the same: it still says best which labels to check next.
     """
 
     name: ClassVar[str] = "hedge"
@@ -84,7 +85,6 @@ class Hedge(Method):
             for path in task.folder.glob(pattern):
                 path.unlink()
         if on_dev(fit) < on_dev(noisy):
-            (task.folder / "pseudo-labels.npy").unlink(missing_ok=True)
             return _instead(noisy, task, [*remarks, "the student did not beat `noisy` on dev"], fit.seconds)
         fit.remarks = remarks
         return fit

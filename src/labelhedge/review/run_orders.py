@@ -182,6 +182,11 @@ def questions_of(corpus: Corpus, settings: OrderSettings) -> Questions:
         at, label = np.nonzero(observed | (pseudo >= LIKELY))
         surprise = np.abs(pseudo - observed).max(axis=1)
         parts.append((rows[at], label, pseudo[at, label], surprise[at]))
+    if len(surprise) and not surprise.any():
+        raise LabelhedgeError(
+            f"the pseudo labels of {batch.method} in {settings.run} are the observed labels, and doubt none of them: "
+            "name another method with --method, or take --order random"
+        )
     known = samples.trusted & (samples.split == "train")
     checked = (samples.observed[known] + samples.verified[known]).astype(bool).sum(axis=0)
     rows, label, pseudo, surprise = (np.concatenate(part) for part in zip(*parts, strict=True))

@@ -94,7 +94,7 @@ class Fit:
         return self._predict(samples, "scores", self.classifier, np.float32)
 
     def pseudo_labels(self) -> npt.NDArray[np.float32] | None:
-        """The pseudo labels (N_train, L) it was trained on, memory-mapped; None where it used labels as they stand."""
+        """The pseudo labels (N_train, L) that it made, memory-mapped; None where it used labels as they stand."""
         path = self.folder / "pseudo-labels.npy"
         return np.load(path, mmap_mode="r") if path.exists() else None
 
