@@ -4,11 +4,11 @@
     python benchmarks/checks.py --collect --publish  # only gather what is finished, also into docs/results
 
 No label of train is checked at the beginning; dev and test are. One question is whether an image has a label; four
-seconds each, so 600 in forty minutes, in sessions that end after 120, 240, 360 and 600. They are answered by the true labels, asked by
-`make_tasks` in the order `random`, `suspicious` or `useful`, stored as votes and settled as `labelhedge verify votes`
-does; after each session noisy, distill and hedge are trained on what is known, and the next session's order goes by the
-pseudo labels of the one that is best on dev. The first session is random in all orders, as there are no pseudo labels.
-Of each seed the split, the questions and the training are its own; orders are compared on the same.
+seconds each, so 600 in forty minutes, in sessions that end after 120, 240, 360 and 600. They are asked by `make_tasks`
+in the order `random`, `suspicious` or `useful`, answered by the true labels, stored as votes and settled as `labelhedge
+verify votes` does; after each session noisy, distill and hedge are trained on what is known, and the next session's
+order goes by the pseudo labels of the one that is best on dev. The first session is random in all orders, as there are
+no pseudo labels. Of each seed the split, the questions and the training are its own; orders are compared on the same.
 """
 
 from __future__ import annotations

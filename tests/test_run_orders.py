@@ -126,8 +126,8 @@ def test_what_is_missing_is_named(corpus, make_corpus, tmp_path):
     sets = corpus.samples.observed
     reversed_labels = [(2 - sets.indices[a:b]).tolist() for a, b in itertools.pairwise(sets.indptr)]
     certain = corpus.training_view().labels.toarray().astype(np.float32)
-    with pytest.raises(ValueError, match=r"of distill in .* are the observed labels .* --order random"):
-        sure = write_run(tmp_path / "sure", corpus, distill=(certain, 0.5))
+    sure = write_run(tmp_path / "sure", corpus, distill=(certain, 0.5))
+    with pytest.raises(ValueError, match=r"of distill in .* are the observed labels.* --order random"):
         make_tasks(corpus, "useful", OrderSettings(run=sure))
     turned = lh.Corpus.open(make_corpus(tmp_path / "turned", columns={"observed": reversed_labels}))
     with pytest.raises(ValueError, match="is a run on another corpus"):
