@@ -263,6 +263,19 @@ def test_describe_prints_what_it_found(make_corpus, tmp_path):
         assert f"observed labels precision {found.precision:.2f}, recall {found.recall:.2f}" in lines
 
 
+def test_it_says_how_many_of_dev_and_test_are_checked_and_what_a_run_lacks(make_corpus, tmp_path):
+    corpus = lh.Corpus.open(make_corpus(tmp_path / "corpus"))
+    dev, test = corpus.rows("dev").tolist(), corpus.rows("test").tolist()
+    assert "checked" not in str(corpus.describe())
+    cells = {(row, "verified"): None for row in test[:2]} | {(row, "verified"): [] for row in dev}
+    found = lh.Corpus.open(make_corpus(tmp_path / "part", cells=cells))
+    assert found.describe().checked == {"dev": len(dev), "test": len(test) - 2}
+    assert f"{len(test)} ({len(test) - 2} checked, " in str(found.describe())
+    assert "no checked sample of dev has a label, and a run needs some that do" in found.check()
+    cells = {(row, "verified"): None for row in test}
+    assert "test has no checked sample" in lh.Corpus.open(make_corpus(tmp_path / "none", cells=cells)).check()
+
+
 def test_where_nobody_checked_nothing_is_said_about_the_noise(make_corpus, tmp_path):
     columns = {"verified": [None] * 20, "trusted": [False] * 20}
     corpus = lh.Corpus.open(make_corpus(tmp_path / "corpus", columns=columns))

@@ -217,7 +217,7 @@ def test_checked_photos_are_verified_and_trusted_in_train(pictures, labels, tmp_
     for id_, row in rows.items():
         assert row["trusted"] == (id_ in said and row["split"] == "train")
     assert {row["split"] for id_, row in rows.items() if id_ in said} == {"train", "dev", "test"}
-    assert made.remarks == ["1 of 35 checked ids are not among the photos"]
+    assert made.remarks == ["1 of 35 checked ids are not among the photos: nobody"]
     assert balanced(made)
 
 
@@ -493,15 +493,30 @@ def test_the_command_prints_what_was_kept_and_dropped(pictures, tmp_path):
     options += ["--fractions", "6:2:2", "--min-images-per-label", "5", "--image-size", "16", "--workers", "2"]
     result = CliRunner().invoke(app, ["corpus", "import", "photos", *map(str, [linked, tmp_path / "corpus", *options])])
     assert result.exit_code == 0, result.output
-    for words in (
-        "120",
-        "80 in 80 groups",
-        "40 without an entity",
-        "categories",
-        "20 background" if False else "train",
-    ):
+    for words in ("120", "80 in 80 groups", "40 without an entity", "categories", " checked, 4 background)"):
         assert words in result.output
     assert lh.Corpus.open(tmp_path / "corpus").check().endswith("nothing wrong")
+
+
+def test_a_finished_corpus_is_replaced_only_if_that_is_asked_for(pictures, labels, tmp_path):
+    linked = write_linked(tmp_path / "linked", tagged(pictures))
+    first = assemble_corpus(linked, tmp_path / "corpus", labels)
+    with pytest.raises(LabelhedgeError, match=r"exists already: .* --overwrite"):
+        assemble_corpus(linked, tmp_path / "corpus", labels)
+    again = assemble_corpus(linked, tmp_path / "corpus", labels, background=0, overwrite=True)
+    assert first.corpus.describe().background["train"] > 0
+    assert again.corpus.describe().background["train"] == 0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(LabelhedgeError, match=r"choose another folder$"):
+        assemble_corpus(linked, tmp_path / "other", labels, overwrite=True)
+
+
+@pytest.mark.parametrize(("licence", "said"), [("CC0", "see the column licence"), (None, "unknown")])
+def test_the_licence_is_looked_for_where_the_photos_have_one(pictures, labels, tmp_path, licence, said):
+    photos = [{**one, "licence": licence} for one in tagged(pictures)]
+    made = assemble_corpus(write_linked(tmp_path / "linked", photos), tmp_path / "corpus", labels)
+    assert made.corpus.info.licence == said
 
 
 KILLED = """

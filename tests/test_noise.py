@@ -400,6 +400,13 @@ def test_what_the_user_can_mend_is_said(source, tmp_path, arguments, message):
     assert not (tmp_path / "target").exists()
 
 
+def test_the_licence_goes_with_the_images(make_corpus, tmp_path):
+    folder = make_corpus(tmp_path / "licensed", files={"LICENSE.txt": "CC0", "notes.txt": "mine"})
+    noise.corrupt(lh.Corpus.open(folder), tmp_path / "target", ["pair:0.1"])
+    assert (tmp_path / "target" / "LICENSE.txt").read_text() == "CC0"
+    assert not (tmp_path / "target" / "notes.txt").exists()
+
+
 def test_a_corpus_that_cannot_serve_says_how_to_mend_it(source, make_corpus, tmp_path):
     def message(folder, target="new", step="siblings:0.2"):
         with pytest.raises(LabelhedgeError) as caught:

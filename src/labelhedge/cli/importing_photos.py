@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from labelhedge.cli.common import interactive, show
-from labelhedge.cli.importing import app
+from labelhedge.cli.importing import Overwrite, app
 
 
 @app.command(
@@ -56,8 +56,11 @@ def import_photos(
         int | None, typer.Option(min=16, help="Scale images down to so many pixels a side. Default: as they are.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The corpus's name. Default: that of the folder.")] = None,
-    licence: Annotated[str, typer.Option(help="What corpus.json says.")] = "see the column licence",
+    licence: Annotated[
+        str | None, typer.Option(help="What corpus.json says. Default: see the column licence, or unknown without one.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Threads that read images. Default: one a core.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a corpus of linked photos: labels, background, near-duplicates, splits."""
     import os
@@ -88,6 +91,7 @@ def import_photos(
         name=name,
         licence=licence,
         workers=workers or os.cpu_count() or 1,
+        overwrite=overwrite,
         progress=interactive(),
     )
     show(made)

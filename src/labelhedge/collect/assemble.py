@@ -111,10 +111,11 @@ def assemble_corpus(
     graph: str | os.PathLike[str] | None = None,
     wordnet: str | os.PathLike[str] = DEBIAN,
     name: str | None = None,
-    licence: str = "see the column licence",
+    licence: str | None = None,
     description: str = "",
     text: Sequence[str] = TEXT,
     workers: int = 1,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> Assembled:
     """Make a corpus of linked photos.
@@ -158,11 +159,14 @@ def assemble_corpus(
     wordnet : folder of WordNet's database files
         Where labels are nouns of WordNet, it says which photos show a kind of one: these are no background.
     name, licence, description : str
-        For `corpus.json`; the name is by default that of the target.
+        For `corpus.json`. The name is by default that of the target, the licence refers to the photos' column
+        ``licence`` where they have one with something in it, and is unknown otherwise.
     text : columns of words about the image
         For `corpus.json`; those that the photos have.
     workers : int
         Threads that read images.
+    overwrite : bool
+        Replace the corpus that is there.
     progress : bool
         Show progress bars.
 
@@ -176,8 +180,12 @@ def assemble_corpus(
         When a setting or a file is not as it should be, an id stands twice, or nothing is left.
     """
     target = Path(target)
-    if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise LabelhedgeError(f"{target} exists already: choose another folder")
+    replaced = overwrite and (target / "corpus.json").is_file()
+    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not replaced):
+        raise LabelhedgeError(
+            f"{target} exists already: choose another folder"
+            + (", or replace the corpus there with --overwrite" if (target / "corpus.json").is_file() else "")
+        )
     if background < 0 or (background >= 1 and background != int(background)):
         raise LabelhedgeError(f"background must be a share below 1 or a whole number, found {background}")
     triples = None if graph is None else Path(graph).read_text(encoding="utf-8")
@@ -222,12 +230,12 @@ def assemble_corpus(
     }
     info = CorpusInfo(
         name=name or target.resolve().name,
-        licence=licence,
+        licence=licence or ("see the column licence" if photos.says("licence") else "unknown"),
         description=description,
         text=tuple(word for word in text if word in kept_columns(photos.columns).values()),
         labels=tuple(labels.labels[number] for number in kept),
     )
-    write_corpus(target, info, job.tables(rows, renumbered), graph=triples)
+    write_corpus(target, info, job.tables(rows, renumbered), graph=triples, overwrite=replaced)
     sizes = Counter(grouped)
     return Assembled(
         corpus=Corpus.open(target, progress=progress),
@@ -271,9 +279,10 @@ def _groups(ids: list[str], samples: Sequence[Sample], near: bool, given: str | 
 
 def _remarks(rows: Mapping[str, Row], job: Job) -> list[str]:
     remarks = []
-    missing = len(job.checks) - job.checked_photos
+    missing = sorted(set(job.checks) - job.checked_photos)
     if missing:
-        remarks.append(f"{missing:,} of {len(job.checks):,} checked ids are not among the photos")
+        some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        remarks.append(f"{len(missing):,} of {len(job.checks):,} checked ids are not among the photos: {some}")
     checked = Counter(row.split for row in rows.values() if row.sample.verified is not None)
     lacking = [split for split in ("train", "dev", "test") if not checked[split]]
     if lacking:

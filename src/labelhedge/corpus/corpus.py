@@ -177,11 +177,13 @@ class Corpus:
         decoded = decode_all(self.images.read(), 32, self.images)
         for _ in track(decoded, "decoding images", total=count, disable=not progress, transient=True):
             pass
-        lacks = [
-            f"{split} has no checked sample, and a run needs some"
-            for split in ("dev", "test")
-            if not self.samples.checked[self.rows(split)].any()
-        ]
+        lacks = []
+        for split in ("dev", "test"):
+            checked = self.rows(split)[self.samples.checked[self.rows(split)]]
+            if not len(checked):
+                lacks.append(f"{split} has no checked sample, and a run needs some")
+            elif not self.samples.verified[checked].nnz:
+                lacks.append(f"no checked sample of {split} has a label, and a run needs some that do")
         if not self.samples.trusted.any():
             lacks.append("no training sample is trusted, and all methods but 'noisy' need some")
         remarks = "; ".join(lacks) or "nothing wrong"

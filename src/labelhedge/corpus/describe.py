@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +35,8 @@ class Description:
         Of the observed labels, over all checked samples and labels together; None without any.
     background_mislabelled : float or None
         Share of the true background images that carry an observed label.
+    checked : dict of str to int
+        Samples of dev and test that somebody checked.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Description:
     recall: float | None
     background_mislabelled: float | None
     exclusive: bool = False
+    checked: dict[str, int] = field(default_factory=dict)
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """What it says, line by line, as pairs of a name and a value."""
@@ -58,7 +61,9 @@ class Description:
         yield "categories", f"{self.categories:,}"
         without = "unlabelled" if self.exclusive else "background"
         for split in SPLITS:
-            yield split, f"{getattr(self, split):,} ({self.background[split]:,} {without})"
+            count = getattr(self, split)
+            known = f"{self.checked[split]:,} checked, " if self.checked.get(split, count) < count else ""
+            yield split, f"{count:,} ({known}{self.background[split]:,} {without})"
         yield "clean : noisy", f"{self.clean:,} : {self.noisy:,}"
         if self.precision is not None and self.recall is not None:
             yield "observed labels", f"precision {self.precision:.2f}, recall {self.recall:.2f}"
@@ -106,4 +111,5 @@ def describe(info: CorpusInfo, samples: Samples) -> Description:
         recall=hits / verified.nnz if verified.nnz else None,
         background_mislabelled=float(mislabelled.mean()) if background.any() else None,
         exclusive=info.exclusive,
+        checked={split: int(np.sum(checked & (samples.split == split))) for split in ("dev", "test")},
     )

@@ -20,6 +20,7 @@ from labelhedge import graph
 from labelhedge.corpus import Corpus, CorpusError, stratified_split, write_corpus
 from labelhedge.corpus.schema import SPLITS
 from labelhedge.corpus.views import LabelSets
+from labelhedge.corpus.writing import companions
 from labelhedge.errors import LabelhedgeError
 from labelhedge.noise import flips
 from labelhedge.noise.composition import compose
@@ -115,7 +116,8 @@ def corrupt(
         }
     )
     statements = corpus.graph_path.read_text(encoding="utf-8") if corpus.graph_path else None
-    return Corpus.open(write_corpus(target, info, _tables(corpus, observed, chosen), graph=statements))
+    tables = _tables(corpus, observed, chosen)
+    return Corpus.open(write_corpus(target, info, tables, graph=statements, extras=companions(corpus.folder)))
 
 
 @dataclass(frozen=True)

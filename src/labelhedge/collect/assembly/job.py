@@ -64,7 +64,7 @@ class Job:
         self.column, self.workers, self.progress = column, workers, progress
         self.seen = 0
         self.dropped: Counter[str] = Counter()
-        self.checked_photos = 0
+        self.checked_photos: set[str] = set()
         self._digests: dict[bytes, str] = {}
 
     def counts(self) -> str:
@@ -83,7 +83,7 @@ class Job:
             for photo in photos:
                 self._check_new(photo.id, found)
                 found[photo.id] = photo
-        self.checked_photos = sum(id_ in self.checks for id_ in found)
+        self.checked_photos = self.checks.keys() & found.keys()
         # Of equal images the first stays: checked ones before others, then by id.
         order = sorted(found.values(), key=lambda photo: (photo.id not in self.checks, photo.id))
         samples = self._looked_at(order, "looking at images")

@@ -98,6 +98,14 @@ class LinkedPhotos:
         """The columns of all parts, in the order in which they are met."""
         return list(dict.fromkeys(name for part in self.parts for name in pq.read_schema(part).names))
 
+    def says(self, column: str) -> bool:
+        """Whether any photo has something in a column."""
+        return any(
+            pc.any(pc.is_valid(pq.read_table(part, columns=[column])[column])).as_py()
+            for part in self.parts
+            if column in pq.read_schema(part).names
+        )
+
     def portions(self, columns: Sequence[str] | None = None) -> Iterator[Portion]:
         """All photos, some thousand at a time; `columns` besides ``id`` and ``entities``, default all."""
         for part in self.parts:
