@@ -2,6 +2,8 @@
 
     python benchmarks/draw.py                        # rewrites what stands between the markers, and the SVG files
 
+The table of docs/loop.md too.
+
 In the page `<!-- table NAME VARIANT -->` … `<!-- end -->` holds a table, NAME a file without its ending; charts are
 `docs/results/NAME-VARIANT.svg`. Nothing is measured here.
 """
@@ -142,6 +144,43 @@ def _clean_shares(axes: plt.Axes, name: str, shares: list[int]) -> None:
     axes.set_title("share of clean labels", fontsize=9)
 
 
+def checks() -> tuple[str, Path]:
+    """Test mAP against checks made, by the order of the questions: a Markdown table, and the curves."""
+    content = json.loads((DOCS / "results" / "checks.json").read_text())
+    orders = content["orders"]
+    scores = {
+        order: {int(step): [100 * row["test"] for row in rows] for step, rows in methods["hedge"].items()}
+        for order, methods in orders.items()
+    }
+    some = next(iter(orders.values()))
+    start = {name: [100 * row["test"] for row in some[name]["0"]] for name in ("noisy", "upper-bound")}
+    figure, axes = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    colours = {"random": "#6b7280", "suspicious": "#2563eb", "useful": "#c2410c"}
+    for order, by_step in scores.items():
+        steps = [0, *sorted(by_step)]
+        means = [fmean(start["noisy"]), *(fmean(by_step[step]) for step in steps[1:])]
+        spreads = [spread(start["noisy"]), *(spread(by_step[step]) for step in steps[1:])]
+        axes.errorbar(steps, means, spreads, fmt="o-", color=colours[order], capsize=2, markersize=4, label=order)
+    axes.axhline(fmean(start["upper-bound"]), color="#1f2937", linewidth=0.7, linestyle=":", label="all labels known")
+    axes.set_xlabel("questions answered")
+    axes.set_ylabel("test mAP, %")
+    axes.legend(frameon=False, fontsize=8)
+    axes.grid(axis="y", color="#e5e7eb", linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    steps = sorted(next(iter(scores.values())))
+    lines = [f"| order | {' | '.join(f'{step} questions' for step in steps)} |", "|---" * (len(steps) + 1) + "|"]
+    for order, by_step in scores.items():
+        cells = []
+        for step in steps:
+            ahead = [mine - other for mine, other in zip(by_step[step], scores["random"][step], strict=True)]
+            value = percent(fmean(by_step[step]) / 100, spread(by_step[step]) / 100)
+            compared = f" ({percent(fmean(ahead) / 100, spread(ahead) / 100, sign=True)})"
+            cells.append(value + ("" if order == "random" or step == steps[0] else compared))
+        lines.append(f"| `{order}` | {' | '.join(cells)} |")
+    return "\n".join(lines), save(figure, "checks")
+
+
 def spread(values: list[float]) -> float:
     """The standard deviation of the sample; of one value none can be told, and none is drawn."""
     return stdev(values) if len(values) > 1 else 0.0
@@ -162,6 +201,18 @@ def main() -> None:
     page.write_text(text, encoding="utf-8")
     for path in sorted((DOCS / "results").glob("*.json")):
         content = json.loads(path.read_text())
+        if content["benchmark"] == "checks":
+            drawn, picture = checks()
+            loop = DOCS / "loop.md"
+            whole = re.sub(
+                r"(<!-- checks -->\n).*?(<!-- end -->)",
+                lambda found, drawn=drawn: f"{found[1]}{drawn}\n{found[2]}",
+                loop.read_text(encoding="utf-8"),
+                flags=re.S,
+            )
+            loop.write_text(whole, encoding="utf-8")
+            print(picture)
+            continue
         for variant in content["variants"]:
             if content["benchmark"] != "sensitivity":
                 print(chart(path.stem, variant))
