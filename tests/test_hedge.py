@@ -1,6 +1,7 @@
 """hedge: what its networks are trained on, and what it does with each kind of clean set."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -270,6 +271,56 @@ def test_exclusive_posteriors_sum_to_one_also_of_unlabelled_samples(tmp_path, ma
     folder = exclusive_corpus(make_corpus, tmp_path)
     run(folder, tmp_path / "run")
     assert np.allclose(kept["posterior"].sum(1), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_the_noisy_view_is_of_observed_labels_alone_and_of_other_folds(make_corpus, tmp_path, monkeypatch, exclusive):
+    folder = exclusive_corpus(make_corpus, tmp_path) if exclusive else make_corpus(tmp_path / "many", size=80)
+    view = lh.Corpus.open(folder).training_view()
+    trained, made = {}, []
+    original, begin = CrossFitted._train, CrossFitted.__init__
+
+    def record(self, name, targets, rows, start=None):
+        trained[name] = (rows, np.array(targets(rows)))
+        return original(self, name, targets, rows, start)
+
+    def remember(self, *arguments):
+        begin(self, *arguments)
+        made.append(self)
+
+    monkeypatch.setattr(CrossFitted, "_train", record)
+    monkeypatch.setattr(CrossFitted, "__init__", remember)
+    run(folder, tmp_path / "plain")
+    assert not any("observer" in name for name in trained)
+    results = run(folder, tmp_path / "run", methods={"hedge": {"folds": 2, "noisy_view": True}})
+    assert results.of("hedge")[0].test_map > 0
+    fold = made[-1].fold
+    for number in (0, 1):
+        rows, targets = trained[f"observer-{number}"]
+        assert rows.tolist() == np.flatnonzero(fold != number).tolist()
+        assert np.array_equal(targets, view.observed[rows].toarray())
+
+
+def test_the_noisy_view_hands_no_verified_label_of_a_fold_to_its_second_network(corpus_folder, tmp_path, monkeypatch):
+    """Turn the verified labels of a fold: what its observer has learned from, and predicts, stays as it was."""
+    turned = tmp_path / "turned"
+    shutil.copytree(corpus_folder, turned)
+    rewrite(
+        turned, lambda row: {**row, "verified": [2 - m for m in row["verified"]] if row["trusted"] else row["verified"]}
+    )
+    views = []
+    original = CrossFitted.observers
+
+    def observers(self):
+        found = original(self)
+        views.append([network(np.arange(len(self.task.train))) for network in found])
+        return found
+
+    monkeypatch.setattr(CrossFitted, "observers", observers)
+    dev = {"methods": {"hedge": {"folds": 2, "noisy_view": True}}}
+    run(corpus_folder, tmp_path / "first", **dev)
+    run(turned, tmp_path / "second", **dev)
+    assert all(np.array_equal(one, other) for one, other in zip(*views, strict=True))
 
 
 def test_copies_of_one_checked_image_do_not_make_a_clean_set(tmp_path, make_corpus):

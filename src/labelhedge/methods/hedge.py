@@ -33,6 +33,10 @@ class Hedge(Method):
        had a part in the other folds' teachers, whose scores the posterior was fitted on.
     4. The student, one network, is trained on the posterior.
 
+    With ``noisy_view`` networks that were trained on the observed labels alone, each without its fold, are one more
+    view from the first round on: what the noise says of an image beyond its own label. It costs a training for each
+    fold.
+
     With ``warm_start`` the networks of the second round start from the teachers' weights, and the student from the best
     of the last round's: features learned from right labels are kept. It costs nothing, as those are trained anyway, but
     the student has then had three trainings behind it. By default networks trained from scratch do so, and heads on
@@ -55,6 +59,7 @@ class Hedge(Method):
     rounds: Annotated[int, Field(ge=1, le=2)] = 2
     text: bool = True
     warm_start: bool | None = None
+    noisy_view: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -76,7 +81,7 @@ class Hedge(Method):
         remarks = []
         if clean_set.shows_noise:
             words = WordVectors.of(task.train.view.texts) if self.text else None
-            candidates = [learned(networks, words, self.rounds)]
+            candidates = [learned(networks, words, self.rounds, noisy_view=self.noisy_view)]
         else:
             remarks.append(f"the clean set does not show the noise, which was estimated without it: {clean_set}")
             candidates = estimated(networks, self.rounds)

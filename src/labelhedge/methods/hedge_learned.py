@@ -15,19 +15,23 @@ from labelhedge.training import SampleNumbers, Targets
 _TRUSTED_COUNTS = 3.0  # where words are learned from all samples
 
 
-def learned(networks: CrossFitted, words: WordVectors | None, rounds: int) -> Targets:
+def learned(networks: CrossFitted, words: WordVectors | None, rounds: int, *, noisy_view: bool = False) -> Targets:
     """P(y* | y, s, relations, words) for all samples, verified labels for trusted ones; see :class:`.Hedge`."""
-    return _Learning(networks, words).targets(rounds)
+    return _Learning(networks, words).targets(rounds, noisy_view)
 
 
 class _Learning:
     def __init__(self, networks: CrossFitted, words: WordVectors | None) -> None:
         self.networks, self.task, self.words = networks, networks.task, words
         self.siblings = self.task.siblings() if self.task.graph else [[] for _ in self.task.labels]
+        self.observers: Sequence[View] | None = None
 
-    def targets(self, rounds: int) -> Targets:
+    def targets(self, rounds: int, noisy_view: bool) -> Targets:
         networks, folds = self.networks, range(self.networks.folds)
         views: list[Sequence[View]] = [networks.teachers]
+        if noisy_view:
+            self.observers = networks.observers()
+            views.append(self.observers)
         if self.words is not None:
             views.append([self._word_view(n, networks.verified, networks.trusted, 0.3) for n in folds])
         if rounds == 2:
@@ -60,7 +64,8 @@ class _Learning:
         def blind(view: Sequence[View], own: View) -> View:
             return lambda samples: np.where(networks.seen[samples, None], own(samples), view[number](samples))
 
-        unseen = [blind(view, own) for view, own in zip(views, honest, strict=True)]
+        # Observers know no verified label, but the observed ones of all samples that are not in their fold.
+        unseen = [own if view is self.observers else blind(view, own) for view, own in zip(views, honest, strict=True)]
         known = self.task.train.trusted & (networks.fold != number)
         return self._keep(f"posterior-without-{number}", posterior, unseen, known)
 

@@ -110,6 +110,15 @@ class CrossFitted:
 
         return view
 
+    def observers(self) -> list[Network]:
+        """Number n is trained on the observed labels of all samples outside fold n, and on no verified label."""
+
+        def observed(samples: SampleNumbers) -> Soft:
+            return self.observed(samples).astype(np.float32)
+
+        outside = [np.flatnonzero(self.fold != number) for number in range(self.folds)]
+        return [self._train(f"observer-{n}", observed, rows) for n, rows in enumerate(outside)]
+
     def second_round(self, targets: Sequence[Targets]) -> list[Network]:
         """Number n is trained on its targets outside fold n."""
         outside = [np.flatnonzero(self.fold != number) for number in range(self.folds)]
