@@ -77,6 +77,7 @@ def write_report(run: Path, corpus: Corpus) -> Path:
         gallery=draw_gallery(run, corpus, hedge) if hedge else None,
         history=(history := History.load(run)),
         curves=_curves(history),
+        curve_ends=_ends(history),
         machine=json.loads((run / "environment.json").read_text()),
     )
     partial = run / f".report.{os.getpid()}.tmp"
@@ -93,15 +94,21 @@ class Curve:
     points: list[tuple[float, float]]
 
 
+def _ends(history: History) -> tuple[float, float]:
+    """The least and the largest test score of the comparable stages."""
+    values = [score.test for stage in history.comparable for score in stage.scores.values()]
+    return min(values), max(values)
+
+
 def _curves(history: History) -> list[Curve]:
     """Of each method of at least two comparable stages; none where no more images were checked."""
     stages = history.comparable
     checked = [stage.checked for stage in stages]
     if len(set(checked)) < 2:
         return []
-    values = [score.test for stage in stages for score in stage.scores.values()]
     left, width = min(checked), max(checked) - min(checked)
-    low, height = min(values), (max(values) - min(values)) or 1.0
+    low, high = _ends(history)
+    height = (high - low) or 1.0
     curves = []
     for method in history.methods:
         points = sorted(
