@@ -16,6 +16,8 @@ from labelhedge.cli import app
 from labelhedge.errors import LabelhedgeError
 from labelhedge.verify.aggregate import agreement, combine, reviewers
 from labelhedge.verify.apply import settle
+from labelhedge.verify.ballots import resolve
+from labelhedge.verify.formats import read_golden, read_votes
 from labelhedge.verify.said import Reading, VoteFileError
 from labelhedge.verify.votes import Vote, VoteStore
 from outside_data import outside
@@ -302,6 +304,62 @@ def test_known_answers_win_and_are_not_a_vote(corpus, say):
     assert {person.name for person in done.decisions.reviewers} == {"ana", "ben"}
 
 
+@pytest.fixture
+def know(tmp_path):
+    """Write known answers as CSV: `know("task,label", "s00,cat")`."""
+
+    def know(*lines, name="golden.csv"):
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return tmp_path / name
+
+    return know
+
+
+def test_of_exclusive_labels_a_known_no_counts(one_label, say, know):
+    """Everybody says cat, and it is known that it is no cat; of another sample it is known that it is one."""
+    file = say("s00 ana cat", "s00 ben cat", "s01 ana dog", "s01 ben dog", "s02 ana owl", "s02 ben owl")
+    golden = know("task,label,answer", "s00,cat,no", "s01,cat,yes", "s02,dog,no")
+    done = settle(one_label, [file], golden=golden)
+    assert {row: (s.state, s.labels) for row, s in done.decisions.samples.items()} == {
+        0: ("none", ()), 1: ("decided", (CAT,)), 2: ("decided", (OWL,)),
+    }  # fmt: skip
+    assert done.decisions.per_label
+
+
+def test_two_known_yeses_of_exclusive_labels_are_refused(one_label, corpus, say, know):
+    file, golden = say("s00 ana cat"), know("task,label,answer", "s00,cat,yes", "s00,dog,yes")
+    with pytest.raises(VoteFileError, match=r"golden.csv, line 3: the known answer of 's00' contradicts line 2"):
+        settle(one_label, [file], golden=golden)
+    settle(corpus, [file], golden=golden)
+    assert columns_of(corpus.folder)["verified"][0] == [CAT, DOG]  # where they are not exclusive it has both
+
+
+def test_what_several_people_know_must_agree(corpus, say, know):
+    file = say("s00 ana cat")
+    with pytest.raises(VoteFileError, match=r"golden.csv, line 3: the known answer of 's00' contradicts line 2"):
+        settle(corpus, [file], golden=know("task,worker,label", "s00,eve,cat", "s00,fay,dog"))
+    golden = know("task,worker,label", "s00,eve,cat", "s00,fay,dog", "s00,eve,dog", "s00,fay,cat")
+    settle(corpus, [file], golden=golden)
+    assert columns_of(corpus.folder)["verified"][0] == [CAT, DOG]
+
+
+@pytest.mark.parametrize("answer", ["s00 ana cat no", "s00 ana dog yes"])
+def test_a_choice_and_an_answer_may_not_contradict_each_other(corpus, say, answer):
+    choice, asked = say("s00 ana cat", "s00 ben dog", name="a.csv"), say("s03 ana cat no", answer, name="b.csv")
+    for files in ([choice, asked], [asked, choice]):
+        with pytest.raises(VoteFileError, match=r"b.csv, line 3: what 'ana' says of 's00' contradicts .*a.csv, line 2"):
+            settle(corpus, files)
+    same = say("s00 ana cat yes", "s00 ana dog no", "s00 ana owl unsure", "s00 ben cat no", name="c.csv")
+    settle(corpus, [choice, same], out=corpus.folder.parent / "new")
+
+
+@pytest.mark.parametrize("lines", [["s00,cat,no"], ["s00,dog,yes"]])
+def test_known_answers_may_not_contradict_known_choices(corpus, know, lines):
+    votes = read_golden(know("task,label", "s00,cat")), read_golden(know("task,label,answer", *lines, name="b.csv"))
+    with pytest.raises(VoteFileError, match=r"b.csv, line 2: the known answer of 's00' contradicts .*golden.csv, line"):
+        resolve(votes, corpus.samples.ids, corpus.labels)
+
+
 def test_people_are_measured_on_known_answers(one_label, say, tmp_path):
     lines = [f"s{row:02d} {who} {'cat' if who == 'ana' else 'dog'}" for row in range(12) for who in ("ana", "ben")]
     (tmp_path / "golden.csv").write_text("task,label\n" + "".join(f"s{row:02d},cat\n" for row in range(12)))
@@ -400,6 +458,18 @@ def test_labels_go_by_id_or_name_and_never_by_both(make_corpus, tmp_path, say):
     assert [done.decisions.samples[row].labels for row in (0, 1)] == [(0,), (2,)]
     with pytest.raises(VoteFileError, match="'dog' is the id of one label and the name of another"):
         settle(corpus, [say("s00 ana dog")])
+
+
+def test_the_store_of_the_review_page_holds_ids_alone(make_corpus, tmp_path):
+    names = [{"id": "a", "name": "cat"}, {"id": "b", "name": "dog"}, {"id": "dog", "name": "owl"}]
+    corpus = lh.Corpus.open(make_corpus(tmp_path / "c", info={"labels": names}))
+    with VoteStore(corpus.folder / "votes.sqlite") as store:
+        store.add([Vote("1", "s00", "dog", "ana", "yes")])
+        votes = read_votes(store.path)
+        assert resolve([votes], corpus.samples.ids, corpus.labels).answers == {(0, 2, 0): 1}
+        store.add([Vote("2", "s00", "cat", "ana", "yes")])  # a name, and no id
+        with pytest.raises(VoteFileError, match="vote 2: the corpus has no label 'cat'"):
+            settle(corpus)
 
 
 def test_an_embedded_corpus_and_a_column_in_the_way(make_corpus, tmp_path, say):

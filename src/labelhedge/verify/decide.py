@@ -1,8 +1,9 @@
 """From ballots to a decision on each sample: `decide(corpus, ballots) -> Decisions`.
 
 Where the labels exclude each other and everybody chose among all of them, a sample is one question with L answers, and
-one more: none of them. Otherwise every (sample, label) is a question with the answers yes and no. Somebody who chose
-among all labels has said no to those that anybody else chose, and to those that the sample was thought to have.
+one more: none of them. Otherwise, also where it is known of a label that it is absent, every (sample, label) is a
+question with the answers yes and no. Somebody who chose among all labels has said no to those that anybody else chose,
+and to those that the sample was thought to have.
 
 A multi-label sample is verified when every label that was asked, and every observed one, is decided; labels that
 nobody asked about count as absent. Of a sample that was checked before, only what was voted on changes.
@@ -97,7 +98,8 @@ def decide(
         When crowd-kit is missing or there is no such method.
     """
     count = len(corpus.labels)
-    per_label = not corpus.info.exclusive or bool(ballots.answers)
+    absent = NO in ballots.golden_answers.values()
+    per_label = not corpus.info.exclusive or bool(ballots.answers) or absent
     questions = _by_label(corpus, ballots) if per_label else _by_sample(corpus, ballots)
     keys = np.array(list(questions.votes), np.int64).reshape(-1, 2)
     units, workers = keys[:, 0], keys[:, 1]
@@ -156,9 +158,8 @@ def _by_sample(corpus: Corpus, ballots: Ballots) -> _Questions:
     questions = _Questions()
     for (row, worker), chosen in ballots.choices.items():
         questions.votes[row, worker] = next(iter(chosen), none)
-    for (row, label), answer in ballots.golden_answers.items():
-        if answer == YES:
-            questions.golden[row] = label
+    for row, label in ballots.golden_answers:  # each a yes
+        questions.golden[row] = label
     for row, chosen in ballots.golden_choices.items():
         questions.golden[row] = next(iter(chosen), none)
     return questions
@@ -180,7 +181,10 @@ def _by_label(corpus: Corpus, ballots: Ballots) -> _Questions:
     for (row, worker), chosen in ballots.choices.items():
         choices[row].append((worker, chosen))
         asked[row] |= chosen
-    for row, chosen in ballots.golden_choices.items():
+    known = dict(ballots.golden_choices)
+    if corpus.info.exclusive:  # a yes to one label is a no to all others
+        known |= {row: frozenset([label]) for (row, label), answer in ballots.golden_answers.items() if answer == YES}
+    for row, chosen in known.items():
         choices.setdefault(row, [])
         asked[row] |= chosen
     for row in choices:
@@ -191,12 +195,12 @@ def _by_label(corpus: Corpus, ballots: Ballots) -> _Questions:
         for worker, chosen in choices[row]:
             for label in asked[row]:
                 questions.votes[row * count + label, worker] = YES if label in chosen else NO
-    for (row, label, worker), answer in ballots.answers.items():  # said of this label, so it wins over the choice
+    for (row, label, worker), answer in ballots.answers.items():  # the same as the choice, or unsure
         if answer == UNSURE:
             questions.votes.pop((row * count + label, worker), None)
         else:
             questions.votes[row * count + label, worker] = answer
-    for row, chosen in ballots.golden_choices.items():
+    for row, chosen in known.items():
         questions.golden.update({row * count + label: YES if label in chosen else NO for label in asked[row]})
     for (row, label), answer in ballots.golden_answers.items():
         questions.golden[row * count + label] = answer

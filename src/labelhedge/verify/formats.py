@@ -71,6 +71,7 @@ def read_votes(path: str | os.PathLike[str], reading: Reading | None = None) -> 
 def read_golden(path: str | os.PathLike[str], reading: Reading | None = None) -> Votes:
     """Read known answers: CSV task,label or task,label,answer; a store of an expert's votes; or what is marked golden.
 
+    A CSV file may have a column worker: what each of them knows must agree, which `resolve` finds.
     Of a CSV file only `none` and `unsure` of `reading` are used, as the votes may be of another format.
 
     Raises
@@ -157,15 +158,25 @@ class Table:
                     yield line, row
                     line = reader.line_num + 1
         except UnicodeDecodeError as error:
-            raise self.votes.error(f"this is not UTF-8 text ({error.reason})", "save it as UTF-8", line) from error
+            place = _first_undecodable(self.votes.file)  # the error tells of a piece of the file that was read ahead
+            raise self.votes.error(f"this is not UTF-8 text ({error.reason})", "save it as UTF-8", place) from error
         except csv.Error as error:
             raise self.votes.error(f"not CSV ({error})", "correct the quotes", line) from error
+
+
+def _first_undecodable(path: Path) -> int | None:
+    for line, data in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            return line
+    return None
 
 
 def _read_store(path: Path) -> Votes:
     from labelhedge.verify.votes import VoteStore
 
-    votes = Votes(path, "vote")
+    votes = Votes(path, "vote", by_id=True)
     with VoteStore(path, create=False) as store:
         table = store.to_table()
     columns = [table.column(name).to_pylist() for name in ("task", "worker", "label", "answer")]
@@ -183,7 +194,7 @@ def _read_csv(path: Path, reading: Reading, *, golden: bool = False) -> Votes:
     asked = "answer" in table.names
     choices: dict[tuple[str, str], tuple[int, list[str]]] = {}
     for line, row in table:
-        worker = row.get("worker", "") if not golden else ""
+        worker = row.get("worker", "")
         for name, value in ((task, row[task]), ("worker", worker)):
             if not value.strip() and not (golden and name == "worker"):
                 raise votes.error(f"{name} is empty", "fill it in, or remove the line", line)
