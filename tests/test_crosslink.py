@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -170,19 +171,32 @@ def test_an_image_in_the_place_of_one_that_cannot_be_used(corpus, imagenet, sett
 
 
 def test_an_equal_training_sample_becomes_trusted_where_nobody_found_other_labels(corpus, imagenet, settings):
-    rows = {1: 100, 2: 101, 4: 102, 5: 120}  # training samples that are not trusted
+    """What is verified of a sample that is not trusted is hidden truth: it decides nothing, and is replaced."""
+    rows = {0: 103, 1: 100, 2: 101, 4: 102, 5: 120}  # training samples, of which the first is trusted
     cells = {(row, "image"): image(jpeg(seed)) for row, seed in rows.items()}
     cells |= {(1, "verified"): None, (1, "observed"): [1], (2, "verified"): [0, 1], (4, "verified"): [1]}
-    cells |= {(5, "verified"): None, (5, "observed"): []}
+    cells |= {(0, "verified"): [1], (5, "verified"): None, (5, "observed"): []}
     done = add_images(corpus(cells=cells), imagenet, settings)
     after = table_of(done.corpus.folder).to_pylist()
-    found = [(after[row]["observed"], after[row]["verified"], after[row]["trusted"]) for row in (1, 2, 4, 5)]
-    observed_2, observed_4 = after[2]["observed"], after[4]["observed"]
-    assert found == [([1], [0], True), (observed_2, [0, 1], True), (observed_4, [1], False), ([], [1], True)]
-    assert (done.made_trusted, done.images) == (3, 3)
+    found = [(after[row]["verified"], after[row]["trusted"]) for row in (0, 1, 2, 4, 5)]
+    assert found == [([1], True), ([0], True), ([0], True), ([0], True), ([1], True)]
+    assert (after[1]["observed"], after[5]["observed"]) == ([1], [])
+    assert (done.made_trusted, done.images) == (4, 2)
     assert after[1]["source"] == f"imagenet:{RODENT}/{RODENT}_100.JPEG"
     (reason,) = done.selection.left_out.values()
-    assert reason == "somebody checked this training image and found other labels (s04)"
+    assert reason == "somebody checked this training image and found other labels (s00)"
+
+
+@pytest.mark.parametrize("out", [None, "new"])
+def test_parts_without_rows_and_what_other_libraries_keep_in_the_schema(corpus, imagenet, settings, tmp_path, out):
+    known = {b"huggingface": b'{"info": {}}'}
+    folder = corpus(parts=3, edit=lambda table, part: table.slice(0, part * 99).replace_schema_metadata(known))
+    before = columns_of(folder)["id"]
+    done = add_images(folder, imagenet, settings, target=out and tmp_path / out)
+    assert columns_of(done.corpus.folder)["id"][: len(before)] == before
+    assert done.images == 7
+    for part in (done.corpus.folder / "samples").iterdir():
+        assert pq.read_schema(part).metadata == known
 
 
 def test_equal_images_of_two_synsets_are_both_left_out(corpus, imagenet, settings):

@@ -227,10 +227,9 @@ class Selector:
 
     def _training_sample(self, one: Candidate, digest: bytes, labels: tuple[int, ...]) -> Usable | str:
         samples, rows = self.corpus.samples, self._training[digest]
-        row = next((row for row in rows if samples.trusted[row]), None)
-        if row is None:
-            row = next((row for row in rows if samples.checked[row]), rows[0])
-        if samples.checked[row] and not set(labels) <= set(samples.verified[[row]].indices.tolist()):
+        row = next((row for row in rows if samples.trusted[row]), rows[0])
+        # Verified labels of a sample that is not trusted are hidden truth, which nothing may be made of.
+        if samples.trusted[row] and not set(labels) <= set(samples.verified[[row]].indices.tolist()):
             return f"somebody checked this training image and found other labels ({samples.ids[row]})"
         return Usable(one, labels, digest, row, bool(samples.trusted[row]))
 
