@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
 import labelhedge as lh
 from corpus_help import columns_of, encoded, table_of
 from labelhedge.cli import app
 from labelhedge.collect.crosslinks import LinkSettings, add_images
+from labelhedge.collect.crosslinks.selection import mirrored
+from labelhedge.corpus.near_duplicates import look
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph.wordnet import DEBIAN, WordNet
 
@@ -149,6 +151,23 @@ def test_copies_of_dev_and_test_images_are_left_out(corpus, imagenet, settings, 
     said = "\n".join(done.lines())
     assert "2 images left out, see cross-links-left-out.csv: 1 × " in said
     assert "2 labels have fewer than 100: rodent (2), box (3)" in said
+
+
+def test_a_mirrored_copy_of_a_test_image_is_left_out(corpus, imagenet, settings, tmp_path):
+    turned = encoded(ImageOps.mirror(scene(101)).resize((70, 70)), "JPEG", quality=70)
+    corpus(cells={(8, "image"): image(turned)})
+    done = add_images(tmp_path / "corpus", imagenet, settings)
+    (reason,) = done.selection.left_out.values()
+    assert reason == "a mirrored near-duplicate of a test image (s08)"
+
+
+def test_the_look_of_a_mirrored_image():
+    for seed in range(40):
+        turned = look(encoded(ImageOps.mirror(scene(seed))))
+        expected = mirrored(look(encoded(scene(seed))))
+        assert (turned.hash ^ expected.hash).bit_count() <= 10
+        gap = np.frombuffer(turned.thumbnail, np.uint8).astype(int) - np.frombuffer(expected.thumbnail, np.uint8)
+        assert abs(gap).max() <= 1
 
 
 def test_a_licence_goes_with_the_corpus(corpus, imagenet, settings, tmp_path):
