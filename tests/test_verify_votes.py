@@ -1,6 +1,7 @@
 """From votes to verified labels: combining, deciding, and what the corpus looks like afterwards."""
 
 import hashlib
+import time
 from collections import Counter
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from typer.testing import CliRunner
 
 import labelhedge as lh
@@ -167,8 +169,69 @@ def test_agreement_and_reviewers_against_a_slow_twin():
         known = [task for task, who, _ in votes if who == number and task in golden]
         right = [golden[task] == said for task, who, said in votes if who == number and task in golden]
         assert (person.golden, person.accuracy) == (len(known), pytest.approx(np.mean(right)))
-        assert person.interval[0] <= person.accuracy <= person.interval[1]
+        exact = binomtest(sum(right), len(right)).proportion_ci(method="wilson")
+        assert person.interval == pytest.approx((exact.low, exact.high))
     assert [(person.unsure, person.skipped) for person in people] == [(0, 0), (3, 0), (0, 1)]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4), st.integers(0, 3)), min_size=2, max_size=40))
+def test_alpha_is_that_of_crowd_kit(votes):
+    import pandas as pd
+    from crowdkit.metrics.data import alpha_krippendorff
+
+    votes = list({(unit, worker): (unit, worker, label) for unit, worker, label in votes}.values())
+    counts = Counter(unit for unit, *_ in votes)
+    compared = [vote for vote in votes if counts[vote[0]] > 1]
+    found = agreement(*np.array(votes).T).alpha
+    if len({label for *_, label in compared}) < 2:
+        assert found is None  # nothing to tell agreement from chance
+    else:
+        expected = alpha_krippendorff(pd.DataFrame(compared, columns=["task", "worker", "label"]))
+        assert found == pytest.approx(expected)
+
+
+def test_what_is_said_of_one_sample_counts_as_one_where_it_stands_or_falls_together():
+    """40 samples with five labels each, and somebody who errs in all of one or in none.
+
+    The intervals hold the true share as often as Wilson's of 40 votes do; those of 200 votes would in six of ten.
+    """
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(200):
+        right = np.repeat(rng.random(40) < 0.8, 5).astype(np.int64)  # (V,): the true share is 0.8
+        unit = np.arange(200)
+        golden = dict.fromkeys(range(200), 1)
+        (one,) = reviewers(unit, 0 * unit, right, ["a"], golden=golden, unsure={}, skipped={}, samples=unit // 5)
+        assert (one.golden, one.samples, one.accuracy) == (200, 40, right.mean())
+        held += one.interval[0] <= 0.8 <= one.interval[1]
+    assert held >= 175
+    few = slice(0, 45)  # nine samples are too few, whatever their labels
+    (one,) = reviewers(
+        unit[few], 0 * unit[few], right[few], ["a"], golden=golden, unsure={}, skipped={}, samples=unit[few] // 5
+    )
+    assert (one.accuracy, one.interval, one.golden) == (None, None, 45)
+
+
+def test_golden_samples_are_counted_in_a_corpus_of_several_labels(corpus, say, know):
+    """Two samples, three labels each, all known: six votes, which tell of two samples only."""
+    lines = [
+        f"s{row:02d} {who} {label}" for row in range(2) for who in ("ana", "ben") for label in ("cat", "dog", "owl")
+    ]
+    golden = know("task,label", *(f"s{row:02d},{label}" for row in range(2) for label in ("cat", "dog", "owl")))
+    (ana, _) = settle(corpus, [say(*lines)], golden=golden).decisions.reviewers
+    assert (ana.golden, ana.samples, ana.accuracy, ana.agreement) == (6, 2, None, None)
+
+
+def test_many_people_cost_no_pass_over_all_votes_each():
+    rng = np.random.default_rng(0)
+    unit = np.repeat(np.arange(100_000), 3)
+    worker, label = rng.integers(0, 10_000, 300_000), rng.integers(0, 10, 300_000)
+    start = time.perf_counter()
+    people = reviewers(unit, worker, label, [str(n) for n in range(10_000)], golden={}, unsure={}, skipped={})
+    agreement(unit, worker, label)
+    assert time.perf_counter() - start < 10  # a pass for each of them takes half a minute
+    assert sum(person.votes for person in people) == 300_000
 
 
 def test_nothing_is_claimed_of_few_votes():

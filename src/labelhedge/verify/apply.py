@@ -24,6 +24,8 @@ from labelhedge.verify.said import Reading
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from labelhedge.verify.aggregate import Reviewer
+
 STORE = "votes.sqlite"
 _UNVERIFIED = ("disputed", "none")
 _BATCH = 4096
@@ -66,12 +68,12 @@ class Outcome:
                 f"{one.votes:,}",
                 f"{one.unsure:,} ({one.unsure / spoken:.0%})" if one.unsure else "0",
                 f"{one.skipped:,}",
-                _golden(one.accuracy, one.interval, one.golden),
+                _golden(one),
                 "-" if one.agreement is None else f"{one.agreement:.1%}",
             )
         if self.decisions.reviewers:
             yield people
-            yield f"-: fewer than {ENOUGH} votes to tell from"
+            yield f"-: fewer than {ENOUGH} samples to tell from"
         yield _agreement_line(self.decisions)
         for note, count in self.notes.items():
             yield f"votes {note}: {count:,}"
@@ -92,10 +94,12 @@ class Outcome:
         yield changes if self.changes else f"nothing changes in {self.folder}"
 
 
-def _golden(accuracy: float | None, interval: tuple[float, float] | None, count: int) -> str:
-    if accuracy is None or interval is None:
+def _golden(one: Reviewer) -> str:
+    if one.accuracy is None or one.interval is None:
         return "-"
-    return f"{accuracy:.1%} [{interval[0]:.0%}, {interval[1]:.0%}] of {count:,}"
+    low, high = one.interval
+    on = "" if one.samples == one.golden else f" on {one.samples:,} samples"
+    return f"{one.accuracy:.1%} [{low:.0%}, {high:.0%}] of {one.golden:,}{on}"
 
 
 def _agreement_line(decisions: Decisions) -> str:

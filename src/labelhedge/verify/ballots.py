@@ -191,6 +191,7 @@ class _Resolving:
     ) -> Iterator[tuple[Said, int, frozenset[int]]]:
         """What was said, with the sample's row; the parts of a choice, which follow each other, as one."""
         start, names = 0, self._names_in(votes)
+        sets: dict[frozenset[int], frozenset[int]] = {}
         while start < len(said):
             first, stop = said[start], start + 1
             while first.whole and stop < len(said) and said[stop].whole and _same(first, said[stop]):
@@ -203,7 +204,8 @@ class _Resolving:
             if None in chosen:
                 ballots.notes["of unknown labels, left out"] += chosen.count(None)
                 continue  # of a choice with an unknown label it is not known what the rest is worth
-            labels = frozenset(label for label in chosen if label is not None)
+            chose = frozenset(label for label in chosen if label is not None)
+            labels = sets.setdefault(chose, chose)  # one object for all that are equal
             if self.exclusive and first.whole and len(labels) > 1:
                 if first.worker:
                     raise votes.error(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -194,29 +195,30 @@ def _read_csv(path: Path, reading: Reading, *, golden: bool = False) -> Votes:
     asked = "answer" in table.names
     choices: dict[tuple[str, str], tuple[int, list[str]]] = {}
     for line, row in table:
-        worker = row.get("worker", "")
+        worker = sys.intern(row.get("worker", ""))
         for name, value in ((task, row[task]), ("worker", worker)):
             if not value.strip() and not (golden and name == "worker"):
                 raise votes.error(f"{name} is empty", "fill it in, or remove the line", line)
         if asked:
-            votes.said.append(_answer(votes, row, Said(row[task], worker, row[label], "", False, line)))
+            said = Said(sys.intern(row[task]), worker, sys.intern(row[label]), "", False, line)
+            votes.said.append(_answer(votes, row, said))
         else:
-            _, options = choices.setdefault((row[task], worker), (line, []))
+            _, options = choices.setdefault((sys.intern(row[task]), worker), (line, []))
             if row[label] in options:
                 votes.notes["said twice, counted once"] += 1
             else:
-                options.append(row[label])
+                options.append(sys.intern(row[label]))
     for (name, worker), (line, options) in choices.items():
         chosen = [option for option in options if option]
-        said = reading.choice(name, worker, chosen, line)
-        if said is None or (chosen and len(chosen) < len(options)):
+        choice = reading.choice(name, worker, chosen, line)
+        if choice is None or (chosen and len(chosen) < len(options)):
             words = ", ".join(repr(option) for option in options)
             raise votes.error(
                 f"{worker or 'somebody'} says of the task {name!r} {words}, which exclude each other",
                 "keep the labels, or the one row that says none or unsure",
                 line,
             )
-        votes.said += said
+        votes.said += choice
     if golden:
         votes.golden = votes.said
     return votes
@@ -228,4 +230,4 @@ def _answer(votes: Votes, row: Mapping[str, str], said: Said) -> Said:
         raise votes.error(f"the answer is {row['answer']!r}", f"write one of {', '.join(ANSWERS)}", said.row)
     if not (said.label or "").strip():
         raise votes.error("label is empty, so it is not known what was answered", "fill it in", said.row)
-    return said._replace(answer=answer)
+    return said._replace(answer=sys.intern(answer))
