@@ -114,6 +114,33 @@ def test_pseudo_labels_of_a_run_are_filled_in(small, tmp_path):
     assert tasks[0]["predictions"][0]["model_version"] == "observed"  # not of the run
 
 
+def test_of_a_run_only_what_is_exported_is_read_and_a_run_on_another_corpus_is_refused(small, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+
+    def write(ids, labels=3):
+        pseudo = pa.array([[0.9] * labels] * len(ids), pa.list_(pa.float32()))
+        table = pa.table({"id": ids, "method": ["distill"] * len(ids), "pseudo": pseudo})
+        pq.write_table(table, tmp_path / "run" / "labels.parquet", row_group_size=2)
+
+    read, original = [], pq.ParquetFile.read_row_group
+
+    def recorded(file, group, columns):
+        read.append((group, columns))
+        return original(file, group, columns=columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", recorded)
+    write(["s00", "s01", "s02", "s03", "s04", "s05"])
+    tasks, _ = export(small, tmp_path, run=tmp_path / "run", limit=1)
+    assert tasks[0]["predictions"][0]["score"] == 0.9
+    assert [group for group, columns in read if "pseudo" in columns] == [0]
+    for path in ("tasks.json", "config.xml"):
+        (tmp_path / path).unlink()
+    for ids, labels, message in ((["s00", "s01", "x9"], 3, "with other samples"), (["s00"], 4, "with other labels")):
+        write(ids, labels)
+        with pytest.raises(lh.corpus.errors.LabelhedgeError, match=f"labels.parquet is of a.* corpus,? {message}"):
+            export(small, tmp_path, run=tmp_path / "run", limit=1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
