@@ -9,14 +9,17 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
 import labelhedge as lh
 from corpus_help import columns_of, encoded, table_of
 from labelhedge.cli import app
 from labelhedge.collect.crosslinks import LinkSettings, add_images
+from labelhedge.collect.crosslinks.selection import mirrored
+from labelhedge.corpus.near_duplicates import look
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph.wordnet import DEBIAN, WordNet
 
@@ -150,6 +153,23 @@ def test_copies_of_dev_and_test_images_are_left_out(corpus, imagenet, settings, 
     assert "2 labels have fewer than 100: rodent (2), box (3)" in said
 
 
+def test_a_mirrored_copy_of_a_test_image_is_left_out(corpus, imagenet, settings, tmp_path):
+    turned = encoded(ImageOps.mirror(scene(101)).resize((70, 70)), "JPEG", quality=70)
+    corpus(cells={(8, "image"): image(turned)})
+    done = add_images(tmp_path / "corpus", imagenet, settings)
+    (reason,) = done.selection.left_out.values()
+    assert reason == "a mirrored near-duplicate of a test image (s08)"
+
+
+def test_the_look_of_a_mirrored_image():
+    for seed in range(40):
+        turned = look(encoded(ImageOps.mirror(scene(seed))))
+        expected = mirrored(look(encoded(scene(seed))))
+        assert (turned.hash ^ expected.hash).bit_count() <= 10
+        gap = np.frombuffer(turned.thumbnail, np.uint8).astype(int) - np.frombuffer(expected.thumbnail, np.uint8)
+        assert abs(gap).max() <= 1
+
+
 def test_a_licence_goes_with_the_corpus(corpus, imagenet, settings, tmp_path):
     (corpus() / "LICENSE.pdf").write_bytes(b"%PDF")
     for target in (tmp_path / "out", None):
@@ -170,19 +190,32 @@ def test_an_image_in_the_place_of_one_that_cannot_be_used(corpus, imagenet, sett
 
 
 def test_an_equal_training_sample_becomes_trusted_where_nobody_found_other_labels(corpus, imagenet, settings):
-    rows = {1: 100, 2: 101, 4: 102, 5: 120}  # training samples that are not trusted
+    """What is verified of a sample that is not trusted is hidden truth: it decides nothing, and is replaced."""
+    rows = {0: 103, 1: 100, 2: 101, 4: 102, 5: 120}  # training samples, of which the first is trusted
     cells = {(row, "image"): image(jpeg(seed)) for row, seed in rows.items()}
     cells |= {(1, "verified"): None, (1, "observed"): [1], (2, "verified"): [0, 1], (4, "verified"): [1]}
-    cells |= {(5, "verified"): None, (5, "observed"): []}
+    cells |= {(0, "verified"): [1], (5, "verified"): None, (5, "observed"): []}
     done = add_images(corpus(cells=cells), imagenet, settings)
     after = table_of(done.corpus.folder).to_pylist()
-    found = [(after[row]["observed"], after[row]["verified"], after[row]["trusted"]) for row in (1, 2, 4, 5)]
-    observed_2, observed_4 = after[2]["observed"], after[4]["observed"]
-    assert found == [([1], [0], True), (observed_2, [0, 1], True), (observed_4, [1], False), ([], [1], True)]
-    assert (done.made_trusted, done.images) == (3, 3)
+    found = [(after[row]["verified"], after[row]["trusted"]) for row in (0, 1, 2, 4, 5)]
+    assert found == [([1], True), ([0], True), ([0], True), ([0], True), ([1], True)]
+    assert (after[1]["observed"], after[5]["observed"]) == ([1], [])
+    assert (done.made_trusted, done.images) == (4, 2)
     assert after[1]["source"] == f"imagenet:{RODENT}/{RODENT}_100.JPEG"
     (reason,) = done.selection.left_out.values()
-    assert reason == "somebody checked this training image and found other labels (s04)"
+    assert reason == "somebody checked this training image and found other labels (s00)"
+
+
+@pytest.mark.parametrize("out", [None, "new"])
+def test_parts_without_rows_and_what_other_libraries_keep_in_the_schema(corpus, imagenet, settings, tmp_path, out):
+    known = {b"huggingface": b'{"info": {}}'}
+    folder = corpus(parts=3, edit=lambda table, part: table.slice(0, part * 99).replace_schema_metadata(known))
+    before = columns_of(folder)["id"]
+    done = add_images(folder, imagenet, settings, target=out and tmp_path / out)
+    assert columns_of(done.corpus.folder)["id"][: len(before)] == before
+    assert done.images == 7
+    for part in (done.corpus.folder / "samples").iterdir():
+        assert pq.read_schema(part).metadata == known
 
 
 def test_equal_images_of_two_synsets_are_both_left_out(corpus, imagenet, settings):

@@ -149,8 +149,13 @@ def test_malformed_mappings_name_file_line_and_mend(tmp_path, text, said):
 
 def test_a_mapping_of_other_bytes(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"wnid,title\nn02084071,Caf\xe9\n")
-    with pytest.raises(LabelhedgeError, match=r"a\.csv: not a text table in UTF-8"):
+    with pytest.raises(LabelhedgeError, match=r"a\.csv: not a whole text table in UTF-8"):
         links([DOG], "02084071", mappings=[tmp_path / "a.csv"], above=False)
+    whole = gzip.compress(b"wnid,title\n" + b"n02084071,Dog\n" * 9000)
+    for damaged in (whole[:-40], whole[:60] + bytes(40) + whole[100:]):
+        (tmp_path / "a.csv.gz").write_bytes(damaged)
+        with pytest.raises(LabelhedgeError, match=r"a\.csv\.gz: not a whole text table"):
+            links([DOG], "02084071", mappings=[tmp_path / "a.csv.gz"], above=False)
     with pytest.raises(LabelhedgeError, match="there is no mapping file"):
         links([DOG], "02084071", mappings=[tmp_path / "b.csv"], above=False)
 
@@ -199,6 +204,22 @@ def test_choices_decide_and_the_file_of_links_is_one_once_it_is_settled(small_wo
     file.write_text(f"uri,wnid\nmouse,\nunicorn,n{MOUSE}\nunicorn,n{RODENT}\n")
     found, _ = links(labels, RODENT, MOUSE, wordnet=small_wordnet, choices=file)
     assert found == [("left out", []), ("linked", [RODENT]), ("linked", [RODENT, MOUSE])]
+
+
+def test_choices_go_by_uri_else_id_else_name_and_never_by_chance(tmp_path):
+    labels = [
+        Label(id="a", name="mouse", uri="urn:x:device"),
+        Label(id="mouse", name="rodent", uri="urn:x:rodent"),
+        Label(id="c", name="urn:x:rodent"),
+        Label(id="d", name="house mouse"),
+        Label(id="e", name="house_mouse"),
+    ]
+    file = tmp_path / "c.csv"
+    file.write_text(f"uri,wnid\nmouse,n{MOUSE}\nurn:x:rodent,n{RODENT}\nhouse mouse,n{BOX}\n")
+    assert read_choices(file, labels) == {"mouse": [MOUSE, RODENT], "d": [BOX]}
+    file.write_text(f"uri,wnid\nHouse mouse,n{BOX}\n")
+    with pytest.raises(LabelhedgeError, match=r"c\.csv, line 2: 'House mouse' may be any of .* ids d, e: write the id"):
+        read_choices(file, labels)
 
 
 @pytest.mark.parametrize(

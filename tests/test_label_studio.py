@@ -22,8 +22,9 @@ import labelhedge as lh
 from corpus_help import at, columns_of, picture
 from labelhedge.cli import app
 from labelhedge.cli.verify import studio
+from labelhedge.verify.apply import settle
 from labelhedge.verify.formats import read_votes
-from labelhedge.verify.said import Reading
+from labelhedge.verify.said import Reading, VoteFileError
 from labelhedge.verify.tasks import export_tasks
 
 
@@ -113,6 +114,33 @@ def test_pseudo_labels_of_a_run_are_filled_in(small, tmp_path):
     assert tasks[0]["predictions"][0]["model_version"] == "observed"  # not of the run
 
 
+def test_of_a_run_only_what_is_exported_is_read_and_a_run_on_another_corpus_is_refused(small, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+
+    def write(ids, labels=3):
+        pseudo = pa.array([[0.9] * labels] * len(ids), pa.list_(pa.float32()))
+        table = pa.table({"id": ids, "method": ["distill"] * len(ids), "pseudo": pseudo})
+        pq.write_table(table, tmp_path / "run" / "labels.parquet", row_group_size=2)
+
+    read, original = [], pq.ParquetFile.read_row_group
+
+    def recorded(file, group, columns):
+        read.append((group, columns))
+        return original(file, group, columns=columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", recorded)
+    write(["s00", "s01", "s02", "s03", "s04", "s05"])
+    tasks, _ = export(small, tmp_path, run=tmp_path / "run", limit=1)
+    assert tasks[0]["predictions"][0]["score"] == 0.9
+    assert [group for group, columns in read if "pseudo" in columns] == [0]
+    for path in ("tasks.json", "config.xml"):
+        (tmp_path / path).unlink()
+    for ids, labels, message in ((["s00", "s01", "x9"], 3, "with other samples"), (["s00"], 4, "with other labels")):
+        write(ids, labels)
+        with pytest.raises(lh.corpus.errors.LabelhedgeError, match=f"labels.parquet is of a.* corpus,? {message}"):
+            export(small, tmp_path, run=tmp_path / "run", limit=1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -159,6 +187,85 @@ def test_what_was_annotated_is_read(small, tmp_path):
     ]
     assert [(said.task, said.label) for said in votes.golden] == [("s02", "owl")]
     assert votes.notes["replaced by a later annotation of the same person"] == 2
+
+
+def test_the_last_annotation_counts_by_time_else_by_id_in_all_tasks_of_a_sample(tmp_path):
+    early, late = {"created_at": "2026-01-02T10:00:00.5Z"}, {"created_at": "2026-01-02T13:00:00+02:00"}
+    changed = {"created_at": "2026-01-01T10:00:00Z", "updated_at": "2026-01-03T10:00:00"}
+
+    def said(*tasks):
+        (tmp_path / "e.json").write_text(json.dumps([{"id": n, **task} for n, task in enumerate(tasks)]))
+        votes = read_votes(tmp_path / "e.json")
+        return [(one.task, one.label, one.answer) for one in votes.said], votes.notes.total()
+
+    def task(sample, *annotations):
+        return {"data": {"id": sample}, "annotations": list(annotations)}
+
+    assert said(task("s1", annotation("cat", **late), annotation("dog", **early))) == ([("s1", "cat", "yes")], 1)
+    assert said(task("s1", annotation("cat", **changed), annotation("dog", **late)))[0] == [("s1", "cat", "yes")]
+    assert said(task("s1", annotation("cat", id=9), annotation("dog", id=8)))[0] == [("s1", "cat", "yes")]
+    assert said(task("s1", annotation("cat", id=9)), task("s1", annotation("dog", id=8))) == ([("s1", "cat", "yes")], 1)
+    assert said(task("s1", annotation("cat")), task("s1", annotation("dog")))[0] == [("s1", "dog", "yes")]
+    skip = annotation("dog", was_cancelled=True, **late)
+    assert said(task("s1", annotation("cat", **early), skip))[0] == [("s1", "cat", "yes")]
+    two = [task("s1", annotation(name, ground_truth=True)) for name in ("cat", "dog")]
+    with pytest.raises(VoteFileError, match="task 2: two ground truths contradict"):
+        said(*two)
+    with pytest.raises(VoteFileError, match='task 1: created_at is "yesterday"'):
+        said(task("s1", annotation("cat", created_at="yesterday")))
+
+
+def region(kind, control="label", value=None):
+    return {"from_name": control, "to_name": "image", "type": kind, "value": value or {}}
+
+
+def test_only_an_empty_result_says_that_none_is_there(tmp_path):
+    quality = region("choices", "quality", {"choices": ["sharp"]})
+    task = {
+        "data": {"id": "s1"},
+        "annotations": [
+            annotation("cat", by=1),
+            annotation(by=2, result=[quality]),  # this one did not answer
+            annotation(by=3),
+            annotation(by=4, result=[region("textarea", "note")]),
+            annotation(by=5, result=[quality], ground_truth=True),
+        ],
+    }
+    (tmp_path / "e.json").write_text(json.dumps([task]))
+    votes = read_votes(tmp_path / "e.json", Reading(question="label"))
+    found = [(said.worker, said.label, said.answer) for said in votes.said]
+    assert found == [("1", "cat", "yes"), ("2", None, "skip"), ("3", None, "yes"), ("4", None, "skip")]
+    assert votes.golden == []
+
+
+@pytest.mark.parametrize("question", [None, "label"])
+def test_an_export_without_choices_changes_nothing(small, tmp_path, question):
+    shapes = [region("rectanglelabels", value={"x": 1, "rectanglelabels": ["cat"]})] * 2 + [region("taxonomy")]
+    before = columns_of(small.folder)
+    tasks = [annotated({"data": {"id": "s01"}}, 1, annotation(result=shapes), annotation(by=2))]
+    (tmp_path / "e.json").write_text(json.dumps(tasks))
+    with pytest.raises(VoteFileError, match="no choice in it, but results 2 of type rectanglelabels, 1 of type tax"):
+        settle(small, [tmp_path / "e.json"], reading=Reading(question=question))
+    assert columns_of(small.folder) == before
+
+
+def test_a_cancelled_annotation_is_a_skip_whatever_is_in_it_and_an_email_is_a_name(tmp_path):
+    given = [
+        annotation("none", "cat", by={"id": None, "email": "a@host"}, was_cancelled=True),
+        annotation("dog", by={"id": None, "email": "b@host"}),
+    ]
+    (tmp_path / "e.json").write_text(json.dumps([{"data": {"id": "s1"}, "annotations": given}]))
+    votes = read_votes(tmp_path / "e.json", Reading(none=("none",)))
+    assert [(said.worker, said.answer) for said in votes.said] == [("a@host", "skip"), ("b@host", "yes")]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("[" * 100_000, "too many brackets"), ("[" + "9" * 5000 + "]", "not JSON.*digits")]
+)
+def test_json_that_python_does_not_read(tmp_path, content, said):
+    (tmp_path / "e.json").write_text(content)
+    with pytest.raises(VoteFileError, match=said):
+        read_votes(tmp_path / "e.json")
 
 
 def test_the_commands_have_a_line_of_description_and_an_example():

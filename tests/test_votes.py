@@ -173,6 +173,38 @@ def test_files_that_are_no_store_are_refused_and_left_alone(tmp_path):
         VoteStore(newer)
 
 
+def test_a_damaged_file_is_told_with_the_mend(tmp_path):
+    with VoteStore(tmp_path / "v.sqlite") as store:
+        store.add([vote(number, sample=f"s{number}") for number in range(500)])
+    data = (tmp_path / "v.sqlite").read_bytes()
+    (tmp_path / "v.sqlite").write_bytes(data[: 4096 * 3] + bytes(len(data) - 4096 * 3))  # the header is sound
+    for read in (VoteStore.votes, VoteStore.counts, VoteStore.orders, VoteStore.history):
+        with (
+            pytest.raises(VoteError, match=r"v\.sqlite: the file is damaged \(.*malformed.*sqlite3 v.sqlite .recover"),
+            VoteStore(tmp_path / "v.sqlite") as store,
+        ):
+            read(store)
+
+
+def test_the_order_in_which_samples_were_first_asked_about(tmp_path):
+    with VoteStore(tmp_path / "v.sqlite") as store:
+        store.add([vote(0, sample="before")])
+        store.begin("useful")  # nothing was added in it
+        store.begin("random")
+        store.add([vote(1, sample="a"), vote(2, sample="b")])
+        store.begin("useful")
+        store.add([vote(3, "no", sample="a"), vote(4, sample="c")])
+        assert store.orders() == {"before": "", "a": "random", "b": "random", "c": "useful"}
+        store.undo(["2"], reviewer="ana")
+        store.add([vote(5, "no", sample="b")])
+    with VoteStore(tmp_path / "v.sqlite") as store:
+        assert store.orders() == {"before": "", "a": "random", "b": "random", "c": "useful"}
+        store.begin("suspicious")
+        store.add([vote(6, sample="d"), vote(7, sample="c")])
+        assert store.orders()["d"] == "suspicious"
+        assert store.orders()["c"] == "useful"
+
+
 def test_a_missing_file_or_folder_is_named(tmp_path):
     with pytest.raises(VoteError, match=r"none\.sqlite: there is no such file"):
         VoteStore(tmp_path / "none.sqlite", create=False)

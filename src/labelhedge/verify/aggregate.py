@@ -6,10 +6,12 @@ sample and a label, whose classes are no and yes. Also how much people agree, an
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,7 @@ METHODS = ("auto", "dawid-skene", "majority", "one-coin", "glad")
 Integers = npt.NDArray[np.int64]
 _EQUAL = 1e-6  # probabilities nearer than this are a tie
 ENOUGH = 10
-"""Nobody's quality is stated from fewer votes."""
+"""Nobody's quality is stated from fewer samples."""
 ENOUGH_UNITS = 200
 """For each class so many units with two votes, or a known answer, before `auto` trusts a model of the workers."""
 
@@ -174,17 +176,18 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Reviewer:
-    """How one person votes; a figure from fewer than `ENOUGH` votes is None.
+    """How one person votes; a figure from fewer than `ENOUGH` samples is None.
 
     Attributes
     ----------
     name : str
-    votes, unsure, skipped, golden, compared : int
-        Yes, no and choices; the other answers; votes on units with a known answer; pairs with others' votes.
+    votes, unsure, skipped, golden, samples, compared : int
+        Yes, no and choices; the other answers; votes on units with a known answer; samples these are about; pairs with
+        others' votes.
     accuracy : float or None
         On known answers.
     interval : (float, float) or None
-        Of the accuracy, 95%, Wilson's.
+        Of the accuracy, 95%, Wilson's, as if each sample were one vote.
     agreement : float or None
         Share of others' votes on the same units that say the same.
     """
@@ -194,6 +197,7 @@ class Reviewer:
     unsure: int
     skipped: int
     golden: int
+    samples: int
     compared: int
     accuracy: float | None
     interval: tuple[float, float] | None
@@ -210,21 +214,21 @@ def agreement(units: Integers, workers: Integers, classes: Integers) -> Agreemen
     >>> found.units, round(found.share, 3), round(found.alpha, 3)
     (3, 0.667, 0.444)
     """
-    same, others = _compare(units, classes)
-    total = int(others.sum())
+    found = _tally(units, classes)
+    total = int(found.others.sum())
     if not total:
         return Agreement(0, 0, None, None)
-    several = others > 0
-    alpha = None
-    if len(np.unique(classes[several])) > 1:
-        try:
-            import pandas as pd
-            from crowdkit.metrics.data import alpha_krippendorff
-        except ModuleNotFoundError as error:
-            raise needs_crowdkit() from error
-        columns = {"task": units[several], "worker": workers[several], "label": classes[several]}
-        alpha = float(alpha_krippendorff(pd.DataFrame(columns)))
-    return Agreement(len(np.unique(units[several])), total // 2, float(same.sum() / total), alpha)
+    several = found.others > 0
+    unlike = (found.others - found.same)[several] / found.others[several]
+    chosen = np.bincount(found.place[several]).astype(np.float64)  # by class
+    votes = chosen.sum()
+    expected = (votes**2 - (chosen**2).sum()) / (votes * (votes - 1))
+    return Agreement(
+        units=len(np.unique(units[several])),
+        pairs=total // 2,
+        share=float(found.same.sum() / total),
+        alpha=float(1 - unlike.mean() / expected) if expected else None,  # 1 - D_o / D_e, of classes that are nominal
+    )
 
 
 def reviewers(
@@ -236,38 +240,82 @@ def reviewers(
     golden: Mapping[int, int],
     unsure: Mapping[int, int],
     skipped: Mapping[int, int],
+    samples: Integers | None = None,
 ) -> list[Reviewer]:
-    """How everybody votes, in order of name."""
-    from scipy.stats import binomtest
+    """How everybody votes, in order of name; `samples` (V,) are what the units are questions about, if not themselves.
 
-    same, others = _compare(units, classes)
-    known = np.array([golden.get(unit, -1) for unit in units.tolist()], np.int64)
-    asked, right = known >= 0, known == classes
+    What somebody says of one sample may stand or fall together: a whole choice is a vote on each of its labels. So a
+    figure needs `ENOUGH` samples, and an interval is as wide as if each sample were one vote.
+    """
+    samples = units if samples is None else samples
+    tally = _tally(units, classes)
+    known = _known(units, golden)
+    asked, right, shared = known >= 0, known == classes, tally.others > 0
+    count = len(names)
+    columns = {
+        "votes": np.bincount(workers, minlength=count),
+        "golden": np.bincount(workers[asked], minlength=count),
+        "right": np.bincount(workers[right], minlength=count),
+        "compared": np.bincount(workers, tally.others, minlength=count).astype(np.int64),
+        "same": np.bincount(workers, tally.same, minlength=count).astype(np.int64),
+        "known": _samples_of(workers[asked], samples[asked], count),
+        "shared": _samples_of(workers[shared], samples[shared], count),
+    }
     found = []
     for worker, name in enumerate(names):
-        mine = workers == worker
-        count, hits = int((mine & asked).sum()), int((mine & asked & right).sum())
-        interval = binomtest(hits, count).proportion_ci(method="wilson") if count >= ENOUGH else None
-        compared = int(others[mine].sum())
+        one = {key: int(values[worker]) for key, values in columns.items()}
+        accuracy = one["right"] / one["golden"] if one["known"] >= ENOUGH else None
         found.append(
             Reviewer(
                 name=name,
-                votes=int(mine.sum()),
+                votes=one["votes"],
                 unsure=unsure.get(worker, 0),
                 skipped=skipped.get(worker, 0),
-                golden=count,
-                compared=compared,
-                accuracy=hits / count if count >= ENOUGH else None,
-                interval=(float(interval.low), float(interval.high)) if interval else None,
-                agreement=float(same[mine].sum() / compared) if (others[mine] > 0).sum() >= ENOUGH else None,
+                golden=one["golden"],
+                samples=one["known"],
+                compared=one["compared"],
+                accuracy=accuracy,
+                interval=None if accuracy is None else _wilson(accuracy, one["known"]),
+                agreement=one["same"] / one["compared"] if one["shared"] >= ENOUGH else None,
             )
         )
     return sorted(found, key=lambda reviewer: reviewer.name)
 
 
-def _compare(units: Integers, classes: Integers) -> tuple[Integers, Integers]:
-    """For each vote: how many others on its unit say the same, and how many others there are."""
+class _Tally(NamedTuple):
+    """Of each vote: how many others on its unit say the same, how many others there are, and its class's number."""
+
+    same: Integers
+    others: Integers
+    place: Integers
+
+
+def _tally(units: Integers, classes: Integers) -> _Tally:
     _, unit, votes = np.unique(units, return_inverse=True, return_counts=True)
-    pairs = np.stack([units, classes]) if len(units) else np.zeros((2, 0), np.int64)
-    _, pair, equal = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
-    return equal[pair.reshape(-1)] - 1, votes[unit] - 1
+    there, place = np.unique(classes, return_inverse=True)
+    _, pair, equal = np.unique(unit * len(there) + place, return_inverse=True, return_counts=True)
+    return _Tally(equal[pair] - 1, votes[unit] - 1, place)
+
+
+def _known(units: Integers, golden: Mapping[int, int]) -> Integers:
+    """The known class of each vote's unit, else -1."""
+    if not golden:
+        return np.full(len(units), -1)
+    keys = np.array(sorted(golden), np.int64)
+    values = np.array([golden[key] for key in keys.tolist()], np.int64)
+    place = np.searchsorted(keys, units).clip(max=len(keys) - 1)
+    return np.where(keys[place] == units, values[place], -1)
+
+
+def _samples_of(workers: Integers, samples: Integers, count: int) -> Integers:
+    """How many different samples each worker's votes are about."""
+    pairs = np.unique(samples * count + workers)
+    return np.bincount(pairs % count, minlength=count)
+
+
+def _wilson(share: float, count: int) -> tuple[float, float]:
+    """The 95% interval of a share of so many (Wilson, 1927)."""
+    z = NormalDist().inv_cdf(0.975)
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from labelhedge.corpus import Corpus, CorpusError, write_corpus
 from labelhedge.corpus.corpus import EMBEDDED
+from labelhedge.corpus.writing import companions
 from labelhedge.errors import LabelhedgeError
 from labelhedge.verify.ballots import resolve
 from labelhedge.verify.decide import STATES, Decisions, Settled, decide
@@ -22,6 +23,8 @@ from labelhedge.verify.said import Reading
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+
+    from labelhedge.verify.aggregate import Reviewer
 
 STORE = "votes.sqlite"
 _UNVERIFIED = ("disputed", "none")
@@ -65,12 +68,12 @@ class Outcome:
                 f"{one.votes:,}",
                 f"{one.unsure:,} ({one.unsure / spoken:.0%})" if one.unsure else "0",
                 f"{one.skipped:,}",
-                _golden(one.accuracy, one.interval, one.golden),
+                _golden(one),
                 "-" if one.agreement is None else f"{one.agreement:.1%}",
             )
         if self.decisions.reviewers:
             yield people
-            yield f"-: fewer than {ENOUGH} votes to tell from"
+            yield f"-: fewer than {ENOUGH} samples to tell from"
         yield _agreement_line(self.decisions)
         for note, count in self.notes.items():
             yield f"votes {note}: {count:,}"
@@ -91,10 +94,12 @@ class Outcome:
         yield changes if self.changes else f"nothing changes in {self.folder}"
 
 
-def _golden(accuracy: float | None, interval: tuple[float, float] | None, count: int) -> str:
-    if accuracy is None or interval is None:
+def _golden(one: Reviewer) -> str:
+    if one.accuracy is None or one.interval is None:
         return "-"
-    return f"{accuracy:.1%} [{interval[0]:.0%}, {interval[1]:.0%}] of {count:,}"
+    low, high = one.interval
+    on = "" if one.samples == one.golden else f" on {one.samples:,} samples"
+    return f"{one.accuracy:.1%} [{low:.0%}, {high:.0%}] of {one.golden:,}{on}"
 
 
 def _agreement_line(decisions: Decisions) -> str:
@@ -173,7 +178,10 @@ def apply_decisions(corpus: Corpus, decisions: Decisions, *, out: str | os.PathL
 
     A decided sample is verified, and trusted where it is in train. A disputed one, and one that has none of the labels
     where they exclude each other, is not verified, whatever it was before. All others stay as they are. In place the
-    images are untouched; a new corpus embeds images that lay beside the old one.
+    images are untouched; a new corpus embeds images that lay beside the old one, and licences, credits and definitions
+    go with it; the votes stay where they are.
+
+    Verified labels of a training sample that is not trusted are hidden truth for analysis: a dispute leaves them alone.
 
     Raises
     ------
@@ -184,7 +192,8 @@ def apply_decisions(corpus: Corpus, decisions: Decisions, *, out: str | os.PathL
     target = corpus.folder if out is None else Path(out)
     graph = corpus.graph_path.read_text(encoding="utf-8") if corpus.graph_path else None
     parts = _parts(corpus, decisions, embed=out is not None)
-    return write_corpus(target, corpus.info, parts, graph=graph, overwrite=out is None)
+    extras: dict[str, bytes | Path] = {} if out is None else {**companions(corpus.folder)}
+    return write_corpus(target, corpus.info, parts, graph=graph, extras=extras, overwrite=out is None)
 
 
 def _check_target(corpus: Corpus, out: str | os.PathLike[str] | None) -> None:
@@ -220,7 +229,8 @@ def _parts(corpus: Corpus, decisions: Decisions, *, embed: bool) -> Iterator[pa.
                 order = names if "confidence" in names else [*names, "confidence"]
                 batches.append(pa.table({name: new[name] if name in new else batch.column(name) for name in order}))
                 start += len(batch)
-            yield pa.concat_tables(batches)
+            if batches:  # a part may have no row
+                yield pa.concat_tables(batches).replace_schema_metadata(file.schema_arrow.metadata)
 
 
 def _columns(batch: pa.RecordBatch, start: int, decisions: Decisions) -> dict[str, Any]:
@@ -236,7 +246,7 @@ def _columns(batch: pa.RecordBatch, start: int, decisions: Decisions) -> dict[st
         if settled.state == "decided":
             verified[place], trusted[place] = list(settled.labels), train[place]
             confidence[place] = settled.confidence
-        elif settled.state in _UNVERIFIED:
+        elif settled.state in _UNVERIFIED and (trusted[place] or not train[place]):
             verified[place], trusted[place], confidence[place] = None, False, None
     return {
         "verified": pa.array(verified, pa.list_(pa.int32())),
@@ -263,13 +273,15 @@ def _changes(corpus: Corpus, decisions: Decisions) -> Counter[str]:
 
 
 def _change(corpus: Corpus, row: int, settled: Settled) -> str | None:
-    checked = bool(corpus.samples.checked[row])
+    samples = corpus.samples
+    hidden = samples.split[row] == "train" and not samples.trusted[row]
+    checked = bool(samples.checked[row]) and not hidden
     if settled.state in _UNVERIFIED:
         return "no longer verified" if checked else None
     if settled.state != "decided":
         return None
     if not checked:
         return "newly verified"
-    sets = corpus.samples.verified
+    sets = samples.verified
     before = sorted(sets.indices[sets.indptr[row] : sets.indptr[row + 1]].tolist())
     return "verified as before" if before == sorted(settled.labels) else "verified with other labels than before"

@@ -1,8 +1,9 @@
 """From ballots to a decision on each sample: `decide(corpus, ballots) -> Decisions`.
 
 Where the labels exclude each other and everybody chose among all of them, a sample is one question with L answers, and
-one more: none of them. Otherwise every (sample, label) is a question with the answers yes and no. Somebody who chose
-among all labels has said no to those that anybody else chose, and to those that the sample was thought to have.
+one more: none of them. Otherwise, also where it is known of a label that it is absent, every (sample, label) is a
+question with the answers yes and no. Somebody who chose among all labels has said no to those that anybody else chose,
+and to those that the sample was thought to have.
 
 A multi-label sample is verified when every label that was asked, and every observed one, is decided; labels that
 nobody asked about count as absent. Of a sample that was checked before, only what was voted on changes.
@@ -10,15 +11,25 @@ nobody asked about count as absent. Of a sample that was checked before, only wh
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from labelhedge.corpus import Corpus
 from labelhedge.corpus.views import LabelSets
-from labelhedge.verify.aggregate import Agreement, Combined, Reviewer, agreement, combine, reviewers
+from labelhedge.verify.aggregate import (
+    Agreement,
+    Combined,
+    Integers,
+    Reviewer,
+    agreement,
+    combine,
+    reviewers,
+)
 from labelhedge.verify.ballots import NO, UNSURE, YES, Ballots
 
 STATES = {
@@ -68,11 +79,11 @@ class Decisions:
 
 @dataclass
 class _Questions:
-    """Votes as (unit, worker, class), each (unit, worker) once, and known answers."""
+    """Votes, each (unit, worker) once, as three columns; known answers; which labels were asked, by row."""
 
-    votes: dict[tuple[int, int], int] = field(default_factory=dict)
+    votes: Integers  # (3, V): unit, worker, class
     golden: dict[int, int] = field(default_factory=dict)
-    asked: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))  # row -> labels
+    asked: dict[int, set[int]] = field(default_factory=dict)
 
 
 def decide(
@@ -97,11 +108,10 @@ def decide(
         When crowd-kit is missing or there is no such method.
     """
     count = len(corpus.labels)
-    per_label = not corpus.info.exclusive or bool(ballots.answers)
+    absent = NO in ballots.golden_answers.values()
+    per_label = not corpus.info.exclusive or bool(ballots.answers) or absent
     questions = _by_label(corpus, ballots) if per_label else _by_sample(corpus, ballots)
-    keys = np.array(list(questions.votes), np.int64).reshape(-1, 2)
-    units, workers = keys[:, 0], keys[:, 1]
-    classes = np.array(list(questions.votes.values()), np.int64)
+    units, workers, classes = questions.votes
     combined = combine(units, workers, classes, method=method, golden=questions.golden)
     answers = _answers(combined, questions.golden, min_confidence, min_votes)
     if per_label:
@@ -122,12 +132,12 @@ def decide(
             golden=questions.golden,
             unsure=ballots.unsure,
             skipped=ballots.skipped,
+            samples=units // (count + 1) if per_label else units,
         ),
     )
 
 
-@dataclass(frozen=True)
-class _Answer:
+class _Answer(NamedTuple):
     state: str
     winner: int
     confidence: float
@@ -153,12 +163,11 @@ def _answers(
 def _by_sample(corpus: Corpus, ballots: Ballots) -> _Questions:
     """A sample is a unit; its classes are the labels, and one more where nobody chose any."""
     none = len(corpus.labels)
-    questions = _Questions()
-    for (row, worker), chosen in ballots.choices.items():
-        questions.votes[row, worker] = next(iter(chosen), none)
-    for (row, label), answer in ballots.golden_answers.items():
-        if answer == YES:
-            questions.golden[row] = label
+    keys = np.array(list(ballots.choices), np.int64).reshape(-1, 2)
+    classes = [next(iter(chosen), none) for chosen in ballots.choices.values()]
+    questions = _Questions(np.stack([*keys.T, np.array(classes, np.int64)]))
+    for row, label in ballots.golden_answers:  # each a yes
+        questions.golden[row] = label
     for row, chosen in ballots.golden_choices.items():
         questions.golden[row] = next(iter(chosen), none)
     return questions
@@ -170,8 +179,7 @@ def _by_label(corpus: Corpus, ballots: Ballots) -> _Questions:
     Label L is "is anything there?": asked where everybody chose nothing from all labels, and nothing was expected.
     """
     count = len(corpus.labels) + 1
-    questions = _Questions()
-    asked = questions.asked
+    asked: dict[int, set[int]] = defaultdict(set)
     for row, label, _ in ballots.answers:
         asked[row].add(label)
     for row, label in ballots.golden_answers:
@@ -180,9 +188,13 @@ def _by_label(corpus: Corpus, ballots: Ballots) -> _Questions:
     for (row, worker), chosen in ballots.choices.items():
         choices[row].append((worker, chosen))
         asked[row] |= chosen
-    for row, chosen in ballots.golden_choices.items():
+    known = dict(ballots.golden_choices)
+    if corpus.info.exclusive:  # a yes to one label is a no to all others
+        known |= {row: frozenset([label]) for (row, label), answer in ballots.golden_answers.items() if answer == YES}
+    for row, chosen in known.items():
         choices.setdefault(row, [])
         asked[row] |= chosen
+    implied = array("q")  # by choices: unit, worker, class, and again
     for row in choices:
         asked[row].update(_members(corpus.samples.observed, row))
         asked[row].update(_known(corpus, row) or ())
@@ -190,17 +202,27 @@ def _by_label(corpus: Corpus, ballots: Ballots) -> _Questions:
             asked[row].add(count - 1)
         for worker, chosen in choices[row]:
             for label in asked[row]:
-                questions.votes[row * count + label, worker] = YES if label in chosen else NO
-    for (row, label, worker), answer in ballots.answers.items():  # said of this label, so it wins over the choice
-        if answer == UNSURE:
-            questions.votes.pop((row * count + label, worker), None)
-        else:
-            questions.votes[row * count + label, worker] = answer
-    for row, chosen in ballots.golden_choices.items():
+                implied.extend((row * count + label, worker, YES if label in chosen else NO))
+    questions = _Questions(_votes(ballots, np.frombuffer(implied, np.int64).reshape(-1, 3), count), asked=asked)
+    for row, chosen in known.items():
         questions.golden.update({row * count + label: YES if label in chosen else NO for label in asked[row]})
     for (row, label), answer in ballots.golden_answers.items():
         questions.golden[row * count + label] = answer
     return questions
+
+
+def _votes(ballots: Ballots, implied: Integers, count: int) -> Integers:
+    """Answers, and what choices (C, 3) imply where the same person gave no answer, as three columns."""
+    keys = np.array(list(ballots.answers), np.int64).reshape(-1, 3)
+    classes = np.array(list(ballots.answers.values()), np.int64)
+    said = np.stack([keys[:, 0] * count + keys[:, 1], keys[:, 2], classes])
+    if len(implied) and len(keys):
+        every = np.concatenate([said, implied.T], axis=1)
+        _, first = np.unique(every[0] * len(ballots.workers) + every[1], return_index=True)
+        said = every[:, first]
+    elif len(implied):
+        said = implied.T
+    return said[:, said[2] != UNSURE]
 
 
 def _one_of(answer: _Answer, none: int) -> Settled:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,7 @@ def read_votes(path: str | os.PathLike[str], reading: Reading | None = None) -> 
 def read_golden(path: str | os.PathLike[str], reading: Reading | None = None) -> Votes:
     """Read known answers: CSV task,label or task,label,answer; a store of an expert's votes; or what is marked golden.
 
+    A CSV file may have a column worker: what each of them knows must agree, which `resolve` finds.
     Of a CSV file only `none` and `unsure` of `reading` are used, as the votes may be of another format.
 
     Raises
@@ -157,15 +159,25 @@ class Table:
                     yield line, row
                     line = reader.line_num + 1
         except UnicodeDecodeError as error:
-            raise self.votes.error(f"this is not UTF-8 text ({error.reason})", "save it as UTF-8", line) from error
+            place = _first_undecodable(self.votes.file)  # the error tells of a piece of the file that was read ahead
+            raise self.votes.error(f"this is not UTF-8 text ({error.reason})", "save it as UTF-8", place) from error
         except csv.Error as error:
             raise self.votes.error(f"not CSV ({error})", "correct the quotes", line) from error
+
+
+def _first_undecodable(path: Path) -> int | None:
+    for line, data in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            return line
+    return None
 
 
 def _read_store(path: Path) -> Votes:
     from labelhedge.verify.votes import VoteStore
 
-    votes = Votes(path, "vote")
+    votes = Votes(path, "vote", by_id=True)
     with VoteStore(path, create=False) as store:
         table = store.to_table()
     columns = [table.column(name).to_pylist() for name in ("task", "worker", "label", "answer")]
@@ -183,29 +195,30 @@ def _read_csv(path: Path, reading: Reading, *, golden: bool = False) -> Votes:
     asked = "answer" in table.names
     choices: dict[tuple[str, str], tuple[int, list[str]]] = {}
     for line, row in table:
-        worker = row.get("worker", "") if not golden else ""
+        worker = sys.intern(row.get("worker", ""))
         for name, value in ((task, row[task]), ("worker", worker)):
             if not value.strip() and not (golden and name == "worker"):
                 raise votes.error(f"{name} is empty", "fill it in, or remove the line", line)
         if asked:
-            votes.said.append(_answer(votes, row, Said(row[task], worker, row[label], "", False, line)))
+            said = Said(sys.intern(row[task]), worker, sys.intern(row[label]), "", False, line)
+            votes.said.append(_answer(votes, row, said))
         else:
-            _, options = choices.setdefault((row[task], worker), (line, []))
+            _, options = choices.setdefault((sys.intern(row[task]), worker), (line, []))
             if row[label] in options:
                 votes.notes["said twice, counted once"] += 1
             else:
-                options.append(row[label])
+                options.append(sys.intern(row[label]))
     for (name, worker), (line, options) in choices.items():
         chosen = [option for option in options if option]
-        said = reading.choice(name, worker, chosen, line)
-        if said is None or (chosen and len(chosen) < len(options)):
+        choice = reading.choice(name, worker, chosen, line)
+        if choice is None or (chosen and len(chosen) < len(options)):
             words = ", ".join(repr(option) for option in options)
             raise votes.error(
                 f"{worker or 'somebody'} says of the task {name!r} {words}, which exclude each other",
                 "keep the labels, or the one row that says none or unsure",
                 line,
             )
-        votes.said += said
+        votes.said += choice
     if golden:
         votes.golden = votes.said
     return votes
@@ -217,4 +230,4 @@ def _answer(votes: Votes, row: Mapping[str, str], said: Said) -> Said:
         raise votes.error(f"the answer is {row['answer']!r}", f"write one of {', '.join(ANSWERS)}", said.row)
     if not (said.label or "").strip():
         raise votes.error("label is empty, so it is not known what was answered", "fill it in", said.row)
-    return said._replace(answer=answer)
+    return said._replace(answer=sys.intern(answer))

@@ -59,6 +59,8 @@ class Votes:
         Known answers, of no worker.
     notes : Counter
         What was left out or merged on reading, and how often.
+    by_id : bool
+        Labels go by their ids alone, as in the store of the review page; else by id or name.
     """
 
     file: Path
@@ -66,6 +68,7 @@ class Votes:
     said: list[Said] = field(default_factory=list)
     golden: list[Said] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    by_id: bool = False
 
     def error(self, problem: str, mend: str, row: int | None = None) -> VoteFileError:
         """The error to raise about this file."""

@@ -105,7 +105,7 @@ def export_tasks(
     chosen = [row for row in rows if not splits or corpus.samples.split[row] in splits][:limit]
     if not chosen:
         raise LabelhedgeError("there is no sample to export: name other splits, or another order")
-    guesses = _Guesses(corpus, None if run is None else Path(run), method, threshold)
+    guesses = _Guesses(corpus, None if run is None else Path(run), method, threshold, chosen)
     addresses = _Addresses(corpus, images, None if files is None else Path(files))
     words = _words(corpus)
     text = ElementTree.tostring(_config(corpus, words, ask=bool(asked)), encoding="unicode")
@@ -250,10 +250,12 @@ class _Addresses:
 class _Guesses:
     """What is filled in before anybody looks: the observed labels, or a run's pseudo labels where it has them."""
 
-    def __init__(self, corpus: Corpus, run: Path | None, method: str | None, threshold: float) -> None:
+    def __init__(
+        self, corpus: Corpus, run: Path | None, method: str | None, threshold: float, rows: Sequence[int]
+    ) -> None:
         self.corpus, self.threshold = corpus, threshold
         self.method = "observed"
-        self.pseudo: dict[str, npt.NDArray[np.float32]] = {}
+        self.pseudo: dict[str, tuple[list[int], float]] = {}  # of samples to export: likely labels, the least of them
         if run is None:
             if method is not None:
                 raise LabelhedgeError(f"the method {method!r} is named, but no run: name its folder with --run")
@@ -261,16 +263,37 @@ class _Guesses:
         path = run / "labels.parquet"
         if not path.exists():
             raise LabelhedgeError(f"{path} is missing: name the folder of a finished run, such as runs/demo")
-        there: list[str] = pq.read_table(path, columns=["method"])["method"].unique().to_pylist()
-        if not there or (method is not None and method not in there):
-            raise LabelhedgeError(f"{path} has no pseudo labels of {method!r}; it has those of: {', '.join(there)}")
-        self.method = method or there[0]
-        table = pq.read_table(path, columns=["id", "pseudo"], filters=[("method", "==", self.method)])
-        pseudo = table["pseudo"].combine_chunks()
-        if len(table) and len(pseudo.flatten()) != len(table) * len(corpus.labels):
-            raise LabelhedgeError(f"{path} is of a corpus with other labels: name a run on {corpus.name}")
-        values = np.asarray(pseudo.flatten()).reshape(len(table), len(corpus.labels))
-        self.pseudo = dict(zip(table["id"].to_pylist(), values, strict=True))
+        with pq.ParquetFile(path) as file:
+            batches = file.iter_batches(columns=["method"])
+            there = list(dict.fromkeys(name for batch in batches for name in batch.column("method").to_pylist()))
+            if not there or (method is not None and method not in there):
+                raise LabelhedgeError(f"{path} has no pseudo labels of {method!r}; it has those of: {', '.join(there)}")
+            self.method = method or there[0]
+            self._read(file, {corpus.samples.ids[row] for row in rows}, path)
+
+    def _read(self, file: pq.ParquetFile, wanted: set[str], path: Path) -> None:
+        known, count = frozenset(self.corpus.samples.ids), len(self.corpus.labels)
+        for group in range(file.num_row_groups):
+            names = file.read_row_group(group, columns=["id", "method"]).to_pydict()
+            mine = [place for place, name in enumerate(names["method"]) if name == self.method]
+            ids = {names["id"][place]: place for place in mine}
+            if not known.issuperset(ids):
+                raise LabelhedgeError(
+                    f"{path} is of another corpus, with other samples: name a run on {self.corpus.name}"
+                )
+            if wanted.isdisjoint(ids):
+                continue
+            pseudo = file.read_row_group(group, columns=["pseudo"])["pseudo"]
+            for id_ in wanted.intersection(ids):
+                values = pseudo[ids[id_]].as_py()
+                if values is None or len(values) != count:
+                    raise LabelhedgeError(f"{path} is of a corpus with other labels: name a run on {self.corpus.name}")
+                self.pseudo[id_] = self._likely(np.array(values, np.float32))
+
+    def _likely(self, values: npt.NDArray[np.float32]) -> tuple[list[int], float]:
+        likely = [int(values.argmax())] if self.corpus.info.exclusive else np.flatnonzero(values >= self.threshold)
+        labels = [int(label) for label in likely]
+        return labels, round(float(min((values[label] for label in labels), default=0)), 4)
 
     def of(self, row: int) -> list[dict[str, Any]]:
         """The predictions of a task: one, or none where no label is likely."""
@@ -282,9 +305,7 @@ class _Guesses:
             labels = sorted(sets.indices[sets.indptr[row] : sets.indptr[row + 1]].tolist())
             prediction["model_version"] = "observed"
         else:
-            likely = [int(guess.argmax())] if corpus.info.exclusive else np.flatnonzero(guess >= self.threshold)
-            labels = [int(label) for label in likely]
-            prediction["score"] = round(float(min((guess[label] for label in labels), default=0)), 4)
+            labels, prediction["score"] = guess
         if not labels:
             return []
         names = [corpus.labels[label].name for label in labels]

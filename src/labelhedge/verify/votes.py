@@ -296,10 +296,10 @@ class VoteStore:
 
     def _prepare(self) -> None:
         """Check that the file is a store of votes, or make it one where it is new."""
+        pragmas = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
         try:
-            application, version = self._one("PRAGMA application_id"), self._one("PRAGMA user_version")
-            empty = not self._one("SELECT count(*) FROM sqlite_master")
-            if empty and application == 0:
+            application, version, tables = (self._connection.execute(sql).fetchone()[0] for sql in pragmas)
+            if not tables and application == 0:
                 self._create()
                 application, version = _APPLICATION, SCHEMA_VERSION
         except sqlite3.DatabaseError as error:
@@ -344,7 +344,15 @@ class VoteStore:
 
     def _rows(self, sql: str, parameters: Sequence[str] = ()) -> list[tuple]:  # type: ignore[type-arg]
         with self._lock:
-            return self._connection.execute(sql, parameters).fetchall()
+            try:
+                return self._connection.execute(sql, parameters).fetchall()
+            except sqlite3.DatabaseError as error:  # a file that is locked or a disk that fails may do later
+                if isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):
+                    raise
+                raise VoteError(
+                    f"{self.path}: the file is damaged ({error}). To mend it: save what can be read with "
+                    f"`sqlite3 {self.path.name} .recover | sqlite3 mended.sqlite`, and use that."
+                ) from error
 
     def _one(self, sql: str):  # type: ignore[no-untyped-def]
         return self._rows(sql)[0][0]

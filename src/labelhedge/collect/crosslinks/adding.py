@@ -192,11 +192,13 @@ def _write(corpus: Corpus, goal: Path, selection: Selection, folders: ImageFolde
     changed = {one.row: one for one in selection.taken.values() if one.row is not None and not one.there}
     new = sorted((one for one in selection.taken.values() if one.row is None), key=lambda one: one.candidate)
 
+    metadata = pq.read_schema(corpus.images.parts[0][0]).metadata  # such as what Hugging Face datasets knows of columns
+
     def tables() -> Iterator[pa.Table]:
         for table in _old_tables(corpus, changed, embed=goal != corpus.folder.resolve()):
-            yield _uniform(table, corpus)
+            yield _uniform(table, corpus).replace_schema_metadata(table.schema.metadata)
         for table in _new_tables(new, folders):
-            yield _uniform(table, corpus)
+            yield _uniform(table, corpus).replace_schema_metadata(metadata)
 
     extras: dict[str, bytes | Path] = {} if goal == corpus.folder.resolve() else {**companions(corpus.folder)}
     if selection.left_out:
@@ -214,7 +216,7 @@ def _old_tables(corpus: Corpus, changed: dict[int, Usable], *, embed: bool) -> I
             names = [name for name in file.schema_arrow.names if not (images and name == "image")]
             columns = [*names, "image.path"] if images else names
             for batch in file.iter_batches(_BATCH, columns=columns):
-                table = pa.Table.from_batches([batch])
+                table = pa.Table.from_batches([batch]).replace_schema_metadata(file.schema_arrow.metadata)
                 if images:
                     data = [next(images)[1] for _ in range(len(table))]
                     paths = batch.column("image").field("path").cast(pa.string())
@@ -236,7 +238,7 @@ def _changed(table: pa.Table, start: int, changed: dict[int, Usable]) -> pa.Tabl
     verified, trusted = (table.column(name).to_pylist() for name in ("verified", "trusted"))
     for row, one in here.items():
         source[row] = source[row] or _source(one.candidate)
-        verified[row] = list(one.labels) if verified[row] is None else verified[row]
+        verified[row] = list(one.labels)  # what an untrusted training sample has there is hidden truth
         trusted[row] = True
     new = {SOURCE: pa.array(source, pa.string()), "verified": pa.array(verified, _LABELS), "trusted": pa.array(trusted)}
     for name, values in new.items():

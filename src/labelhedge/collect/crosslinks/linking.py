@@ -172,8 +172,35 @@ def write_links(links: Sequence[Link], path: str | os.PathLike[str]) -> None:
     partial.replace(path)
 
 
+class _Known:
+    """Labels by URI, else by id, else by name; else by what these come to as keys."""
+
+    def __init__(self, labels: Sequence[Label]) -> None:
+        self._tables: list[dict[str, list[str]]] = []
+        for form in (str, key):
+            for attribute in ("uri", "id", "name"):
+                table: dict[str, list[str]] = {}
+                for label in labels:
+                    value = getattr(label, attribute)
+                    if value is not None:
+                        table.setdefault(form(value), []).append(label.id)
+                self._tables.append(table)
+
+    def label(self, name: str, place: str) -> str:
+        """The id of the one label of that name."""
+        forms = [name] * 3 + [key(name)] * 3
+        found = next((table[form] for table, form in zip(self._tables, forms, strict=True) if form in table), [])
+        if not found:
+            raise LabelhedgeError(f"{place}: the corpus has no label {name!r}: correct the row or take it out")
+        if len(found) > 1:
+            raise LabelhedgeError(
+                f"{place}: {name!r} may be any of the labels with the ids {', '.join(found)}: write the id of one"
+            )
+        return found[0]
+
+
 def read_choices(path: str | os.PathLike[str], labels: Sequence[Label]) -> dict[str, list[str]]:
-    """Read a CSV `uri,wnid`: of each label named (by URI, id or name) the synsets it means; none where wnid is empty.
+    """Read a CSV `uri,wnid`: of each label named (by URI, else id, else name) the synsets; none where wnid is empty.
 
     Of what :func:`write_links` wrote only rows that are linked, or of a label that was ambiguous and has one row left,
     are choices.
@@ -185,13 +212,12 @@ def read_choices(path: str | os.PathLike[str], labels: Sequence[Label]) -> dict[
     Raises
     ------
     LabelhedgeError
-        When a row names no label, or no synset of WordNet 3.0, or a label is ambiguous still.
+        When a row names no label or several, or no synset of WordNet 3.0, or a label is ambiguous still.
     """
     path = Path(path)
     if not path.is_file():
         raise LabelhedgeError(f"there is no file of choices {path}")
-    by_name = {name: label.id for label in labels for name in (label.name, label.id, label.uri) if name is not None}
-    by_key = {key(name): id_ for name, id_ in by_name.items()}
+    known = _Known(labels)
     chosen: dict[str, list[str]] = {}
     unsettled: dict[str, int] = {}
     try:
@@ -201,9 +227,7 @@ def read_choices(path: str | os.PathLike[str], labels: Sequence[Label]) -> dict[
                 raise LabelhedgeError(f"{path}, line 1: choices need the columns uri and wnid")
             for row in reader:
                 place, name, wnid = f"{path}, line {reader.line_num}", row["uri"] or "", (row["wnid"] or "").strip()
-                id_ = by_name.get(name, by_key.get(key(name)))
-                if id_ is None:
-                    raise LabelhedgeError(f"{place}: the corpus has no label {name!r}: correct the row or take it out")
+                id_ = known.label(name, place)
                 synset = parse_synset(wnid) if wnid else None
                 if wnid and (synset is None or synset.version != "30" or not synset.noun):
                     raise LabelhedgeError(f"{place}: {wnid!r} is no synset of ImageNet: write it as n02084071")

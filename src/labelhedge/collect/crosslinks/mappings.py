@@ -20,6 +20,7 @@ import csv
 import gzip
 import os
 import re
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -83,8 +84,8 @@ def read_mappings(files: Collection[str | os.PathLike[str]], wanted: Collection[
                     _read_babelnet(path, file, wanted, found)
                 else:
                     _read_table(path, file, wanted, versions, found, all_.passed)
-        except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile) as error:
-            raise LabelhedgeError(f"{path}: not a text table in UTF-8 ({error}): export it again") from error
+        except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise LabelhedgeError(f"{path}: not a whole text table in UTF-8 ({error}): export it again") from error
         for title, synsets in found.items():
             all_.synsets.setdefault(title, list(dict.fromkeys(synsets)))
     return all_

@@ -1,7 +1,7 @@
 """Which images: in an order that is a hash of name and seed, until each label has enough that are usable.
 
-Left out are unreadable images, images of dev and test and near-duplicates of them, and those whose labels are in doubt.
-An image that is among the training samples already, byte for byte, makes that sample trusted.
+Left out are unreadable images, images of dev and test and near-duplicates of them, mirrored or not, and those whose
+labels are in doubt. An image that is among the training samples already, byte for byte, makes that sample trusted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from labelhedge.collect.crosslinks.folders import ImageFolders
 from labelhedge.corpus import Corpus, CorpusError
 from labelhedge.corpus.near_duplicates import DISTANCE, Look, close_pairs, group_looks, in_order, look
 from labelhedge.errors import LabelhedgeError
+
+_ODD = 0x5555_5555_5555_5555  # the columns 1, 3, 5 and 7 of the 8 x 8 bits of a perceptual hash
 
 Item = TypeVar("Item")
 Shown = Callable[[Iterable[Item], str, int], Iterable[Item]]
@@ -83,6 +85,19 @@ class HeldOut:
 
     def doubles(self, looks: Sequence[Look]) -> list[str | None]:
         """For each look, which held-out image it equals or nearly does, in words; None where none."""
+        same, turned = self._near(looks), self._near([mirrored(one) for one in looks])
+        said: list[str | None] = []
+        for one, row, other in zip(looks, same, turned, strict=True):
+            if one.digest in self._digests:
+                said.append(f"the same bytes as {self._names[self._digests[one.digest]]}")
+            elif row is not None:
+                said.append(f"a near-duplicate of {self._names[row]}")
+            else:
+                said.append(None if other is None else f"a mirrored near-duplicate of {self._names[other]}")
+        return said
+
+    def _near(self, looks: Sequence[Look]) -> list[int | None]:
+        """For each look, the first held-out image that is a near-duplicate."""
         count, near = len(self._looks), [self._thumbnails.get(look.thumbnail) for look in looks]
         near = [
             row if row is not None and self._alike(row, one) else None for row, one in zip(near, looks, strict=True)
@@ -93,17 +108,21 @@ class HeldOut:
                 known = near[place - count]
                 if (known is None or row < known) and self._alike(row, looks[place - count]):
                     near[place - count] = row
-        said: list[str | None] = []
-        for one, row in zip(looks, near, strict=True):
-            if one.digest in self._digests:
-                said.append(f"the same bytes as {self._names[self._digests[one.digest]]}")
-            else:
-                said.append(None if row is None else f"a near-duplicate of {self._names[row]}")
-        return said
+        return near
 
     def _alike(self, row: int, one: Look) -> bool:
         first, second = group_looks(["a", "b"], [self._looks[row], one])
         return first == second
+
+
+def mirrored(one: Look) -> Look:
+    """The look of an image's mirror image, left for right, as good as exactly.
+
+    Mirroring changes the sign of every cosine of odd horizontal frequency, and hence the bit that tells whether it is
+    above the median, which is nearly zero. Of 300 photos and 290 drawings 99% are found so.
+    """
+    thumbnail = np.frombuffer(one.thumbnail, np.uint8).reshape(8, 8, 3)[:, ::-1]
+    return one._replace(hash=one.hash ^ _ODD, thumbnail=thumbnail.tobytes())
 
 
 def held_out_images(corpus: Corpus, shown: Shown[tuple[int, bytes]]) -> HeldOut:
@@ -227,10 +246,9 @@ class Selector:
 
     def _training_sample(self, one: Candidate, digest: bytes, labels: tuple[int, ...]) -> Usable | str:
         samples, rows = self.corpus.samples, self._training[digest]
-        row = next((row for row in rows if samples.trusted[row]), None)
-        if row is None:
-            row = next((row for row in rows if samples.checked[row]), rows[0])
-        if samples.checked[row] and not set(labels) <= set(samples.verified[[row]].indices.tolist()):
+        row = next((row for row in rows if samples.trusted[row]), rows[0])
+        # Verified labels of a sample that is not trusted are hidden truth, which nothing may be made of.
+        if samples.trusted[row] and not set(labels) <= set(samples.verified[[row]].indices.tolist()):
             return f"somebody checked this training image and found other labels ({samples.ids[row]})"
         return Usable(one, labels, digest, row, bool(samples.trusted[row]))
 
