@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -14,11 +15,13 @@ import pytest
 from PIL import Image
 
 import labelhedge as lh
+from labelhedge.corpus import CorpusError
+from labelhedge.corpus.images import ImageReader
 from labelhedge.errors import LabelhedgeError
 from labelhedge.review import OrderSettings, Queue, make_tasks
 from labelhedge.review.guard import MOST_BYTES, Guard
 from labelhedge.review.serving import serve, votes_path
-from labelhedge.review.shown import examples
+from labelhedge.review.shown import Pictures, examples
 from labelhedge.verify import Vote, VoteStore
 from review_help import make_review_corpus, png
 
@@ -144,6 +147,38 @@ def test_an_image_that_vanished_is_said_so(make_corpus, store, tmp_path):
     answer = client.get("/image/1")
     assert answer.status_code == 422
     assert str(tmp_path) not in answer.text
+
+
+def test_tiles_that_are_asked_for_at_once_are_read_in_few_passes_one_at_a_time(make_corpus, tmp_path, monkeypatch):
+    """24 tiles at once, each with a pass of its own, would decode and hold one row group 24 times."""
+    folder = make_corpus(tmp_path / "c", cells={(3, "image"): {"bytes": None, "path": "a.png"}}, files={"a.png": png()})
+    corpus = lh.Corpus.open(folder)
+    (folder / "a.png").unlink()
+    running, most, passes = 0, 0, []
+    whole = ImageReader.read
+
+    def read(self, rows=None):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        passes.append(len(rows))
+        time.sleep(0.02)
+        yield from whole(self, rows)
+        running -= 1
+
+    monkeypatch.setattr(ImageReader, "read", read)
+    pictures = Pictures(corpus)
+    rows = [row for row in range(12) if row != 3] * 2
+    with ThreadPoolExecutor(len(rows)) as pool:
+        found = list(pool.map(lambda row: pictures.get(row, "small").data, rows))
+    assert most == 1
+    assert len(passes) <= 4
+    stored = dict(whole(corpus.images, np.array(sorted(set(rows)))))
+    assert found == [stored[row] for row in rows]
+    with ThreadPoolExecutor(8) as pool:  # one that is gone takes none of the others with it
+        futures = {row: pool.submit(pictures.get, row, "large") for row in range(8)}
+    for row, future in futures.items():
+        assert isinstance(future.exception(), CorpusError if row == 3 else type(None))
 
 
 PATHS = [

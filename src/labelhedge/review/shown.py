@@ -6,6 +6,7 @@ import hashlib
 import io
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,8 @@ class Pictures:
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
-        self._lock = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._awaited: dict[int, Future[bytes]] = {}
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._bytes = 0
 
@@ -65,8 +67,7 @@ class Pictures:
             if tag in self._kept:
                 self._kept.move_to_end(tag)
                 return self._kept[tag]
-        ((_, data),) = self._corpus.images.read(np.array([row]))
-        picture = Picture(*_for_browser(data, SIZES[size]), tag)
+        picture = Picture(*_for_browser(self._read(row), SIZES[size]), tag)
         with self._lock:
             if tag not in self._kept:
                 self._kept[tag] = picture
@@ -74,6 +75,38 @@ class Pictures:
             while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
                 self._bytes -= len(self._kept.popitem(last=False)[1].data)
         return picture
+
+    def _read(self, row: int) -> bytes:
+        """The image of a row as it is stored. One pass through the files at a time, for all who wait for it.
+
+        A row group is decoded from its start, whatever is wanted of it: 24 tiles, each read by itself and all at
+        once, would decode it 24 times and hold it 24 times in memory.
+        """
+        with self._lock:
+            mine = self._awaited.setdefault(row, Future())
+        with self._reading:
+            if not mine.done():
+                with self._lock:
+                    awaited = dict(self._awaited)
+                self._pass(awaited)
+                with self._lock:
+                    for other in awaited:
+                        del self._awaited[other]
+        return mine.result()
+
+    def _pass(self, awaited: dict[int, Future[bytes]]) -> None:
+        images = self._corpus.images
+        try:
+            for row, data in images.read(np.array(list(awaited))):
+                awaited[row].set_result(data)
+        except (ValueError, OSError):  # a CorpusError too; it may be of any of them
+            for row, future in awaited.items():
+                if future.done():
+                    continue
+                try:
+                    future.set_result(images.read_one(row))
+                except (ValueError, OSError) as error:
+                    future.set_exception(error)
 
 
 def _for_browser(data: bytes, limit: int) -> tuple[bytes, str]:
