@@ -132,6 +132,7 @@ def answered(page):
 
 def shown(page):
     """The image and the label on the screen."""
+    page.wait_for_selector("body:not([data-busy])")
     return page.locator("#image").get_attribute("src"), page.locator("#label-name").inner_text()
 
 
@@ -193,9 +194,8 @@ def test_keyboard_only_one_by_one_and_in_a_grid(browser, serve):
         page.wait_for_selector("body:not([data-busy])")
         before = shown(page)
         press(page, ["z", "Backspace"])
-        assert page.locator("[data-answer=unsure]").get_attribute("class") == "before"
-        page.keyboard.press("n")
-        page.keyboard.press("s")
+        page.wait_for_selector("[data-answer=unsure].before")
+        press(page, "ns")
         page.wait_for_function(
             "before => document.querySelector('#image').getAttribute('src') === before", arg=before[0]
         )
@@ -245,7 +245,7 @@ def test_what_was_skipped_is_asked_again_at_the_end(browser, serve):
 def test_on_a_phone_nothing_is_cut_off_and_everything_can_be_touched(browser, serve):
     server = serve()
     fits = "document.documentElement.scrollWidth <= innerWidth"
-    small = """() => [...document.querySelectorAll('button, input:not([type=radio]), label.choice')]
+    small = """() => [...document.querySelectorAll('button, input:not([type=radio]), select, label.choice')]
         .filter(item => item.checkVisibility({visibilityProperty: true}))
         .map(item => [item.outerHTML.slice(0, 60), item.getBoundingClientRect()])
         .filter(([, box]) => box.width < 44 || box.height < 44 || box.left < 0 || box.right > innerWidth)
@@ -322,8 +322,7 @@ def test_words_of_the_corpus_stay_words(browser, serve):
         page.keyboard.press("g")
         page.wait_for_selector("#tiles button")
         assert page.locator("#tiles .caption").first.inner_text() == EVIL
-        page.keyboard.press("Enter")
-        page.keyboard.press("p")
+        press(page, ["Enter", "p"])
         page.wait_for_selector("#panel-reviewers td")
         assert "<b>ana</b> (you)" in page.locator("#panel-reviewers").inner_text()
         assert page.title() != "broken-in"
