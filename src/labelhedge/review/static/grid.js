@@ -9,7 +9,7 @@ const NEXT = { yes: "no", no: "yes", unsure: "yes" };
 
 export class Grid {
   constructor(work, { show, ended, refused }) {
-    Object.assign(this, { work, show, ended });
+    Object.assign(this, { work, show, ended, refused });
     this.ends = new AbortController();
     at("confirm").addEventListener("click", () => this.confirm(), { signal: this.ends.signal });
   }

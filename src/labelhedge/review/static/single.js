@@ -11,7 +11,7 @@ const FAR = 90; // pixels to drag for an answer
 
 export class Single {
   constructor(work, { show, ended, refused }) {
-    Object.assign(this, { work, show, ended });
+    Object.assign(this, { work, show, ended, refused });
     this.ends = new AbortController();
     const options = { signal: this.ends.signal };
     for (const button of document.querySelectorAll("[data-answer]")) {
