@@ -175,6 +175,11 @@ def test_tiles_that_are_asked_for_at_once_are_read_in_few_passes_one_at_a_time(m
     assert len(passes) <= 4
     stored = dict(whole(corpus.images, np.array(sorted(set(rows)))))
     assert found == [stored[row] for row in rows]
+    passes.clear()
+    pictures = Pictures(corpus)
+    pictures.expect(range(4, 10), "small")  # what a page was told of
+    assert [pictures.get(row, "small").data for row in range(4, 10)] == [stored[row] for row in range(4, 10)]
+    assert len(passes) == 1
     with ThreadPoolExecutor(8) as pool:  # one that is gone takes none of the others with it
         futures = {row: pool.submit(pictures.get, row, "large") for row in range(8)}
     for row, future in futures.items():

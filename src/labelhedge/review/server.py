@@ -232,6 +232,7 @@ def make_app(
             answered=[Task(*pair) for pair in asked.answered],
             again=asked.again,
         )
+        pictures.expect([task.row for task in served.tasks], "small" if asked.one_label else "large")
         return {
             "tasks": [shown(task) for task in served.tasks],
             "dropped": [list(task) for task in served.dropped],
