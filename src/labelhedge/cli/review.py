@@ -18,8 +18,8 @@ def review(
     order: Annotated[
         str,
         typer.Option(
-            help="random: for unbiased rates; suspicious, useful: by the pseudo labels of --run; or a CSV file with "
-            "the columns id and label."
+            help="random: for unbiased rates, looked at one by one; suspicious, useful: by the pseudo labels of --run; "
+            "or a CSV file with the columns id and label."
         ),
     ] = "random",
     run: Annotated[Path | None, typer.Option(help="A finished run on this corpus.", metavar="RUN")] = None,

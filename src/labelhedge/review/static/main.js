@@ -60,20 +60,18 @@ async function toggle() {
   await open(view instanceof Grid ? "single" : "grid");
 }
 
-let undoing = false;
-
 async function undo() {
-  if (undoing || !view || view.busy || !work.canUndo()) return;
-  undoing = true;
+  if (!view || view.busy || !work.canUndo()) return;
+  const mine = view;
+  work.busy(mine, true);
   try {
     const answers = await work.undo();
     say(`Taken back: ${answers.length > 1 ? `${answers.length} answers` : answers[0][1]}`);
-    view.back(answers);
+    if (mine === view) view.back(answers);
   } catch (error) {
     if (!(error instanceof NoAnswer || error instanceof Refused)) throw error;
+    if (mine === view) work.busy(mine, false);
     note(`This cannot be taken back now: ${error.message}`);
-  } finally {
-    undoing = false;
   }
 }
 
@@ -171,7 +169,8 @@ async function boot() {
   if (mode === "grid") document.querySelector("input[value=grid]").checked = true;
   document.body.classList.toggle("defined", state.labels.some((label) => label.definition));
   at("only-field").hidden = state.asked.length < 2;
-  at("only").append(...state.asked.map((number) => make("option", { value: number, textContent: state.labels[number].name })));
+  const names = state.asked.map((number) => [state.labels[number].name, number]).sort(([a], [b]) => a.localeCompare(b));
+  at("only").append(...names.map(([name, number]) => make("option", { value: number, textContent: name })));
   listen();
   show("start");
   at("name").focus();

@@ -84,6 +84,7 @@ export class Single {
 
   // Others have finished the question on the screen: the next one comes, and takes no key that was meant for this one.
   async lost() {
+    at("zoom").close();
     note("Others have answered this one meanwhile.");
     await this.advance(700);
   }
