@@ -68,8 +68,10 @@ export class Feed {
       this.returned = work.outbox.undoing();
       const lists = { holding: this.holding(), answered: work.outbox.tasks().slice(-MOST) };
       const body = { ...work.who(), ...lists, count, one_label: this.oneLabel, label: work.only, again: work.again };
+      const { steps } = work.outbox;
       try {
         const reply = await call("POST", "/api/next", body);
+        work.reached(reply.progress, steps === work.outbox.steps);
         this.take(reply);
         return { ...reply, asked: count };
       } catch (error) {
@@ -83,7 +85,6 @@ export class Feed {
   }
 
   take(reply) {
-    this.work.reached(reply.progress);
     if (this.closed) return;
     const gone = (task) => within(reply.dropped, task) && !within(this.returned, task);
     this.next = this.next.map((batch) => batch.filter((task) => !gone(task))).filter((batch) => batch.length);

@@ -135,8 +135,9 @@ function listen() {
 // A sign of life, which also brings what has changed meanwhile. At the end it asks for nothing, until there is something.
 async function beat() {
   if (document.hidden || !view) return;
-  const reply = await view.feed.fill();
-  const more = reply.progress && reply.progress.open_to_me > 0 && work.only === null;
+  await view.feed.filling; // what is asked now is to be told now
+  const reply = await view?.feed.fill();
+  const more = reply?.progress && reply.progress.open_to_me > 0 && work.only === null;
   if (more && document.body.dataset.screen === "end") view.start();
 }
 

@@ -19,6 +19,7 @@ export class Outbox {
     this.entries = this.left();
     this.state = "saved"; // saving, offline, locked
     this.running = false;
+    this.steps = 0; // grows with all that is added and all that has arrived
     this.unkept = false; // some of them are in this tab only
     addEventListener("online", () => this.hurry());
   }
@@ -41,6 +42,7 @@ export class Outbox {
 
   add(...entries) {
     this.entries.push(...entries);
+    this.steps += 1;
     this.keep();
     this.send();
   }
@@ -86,6 +88,7 @@ export class Outbox {
           ? await call("PUT", "/api/votes", { votes: batch.map((entry) => entry.vote) })
           : await call("POST", "/api/undo", batch[0].undo);
         this.entries.splice(0, batch.length);
+        this.steps += 1;
         this.set("saving");
         this.keep();
         this.answered(reply);

@@ -125,9 +125,10 @@ export class Work {
     this.showProgress();
   }
 
-  reached(progress) {
+  // The server has answered. Its progress is not of now (`current`) where an answer has been on its way meanwhile.
+  reached(progress, current = true) {
     at("alert").hidden = this.outbox.state === "locked" || this.alarmed ? at("alert").hidden : true;
-    if (!this.outbox.entries.length || !this.progress) this.progress = progress;
+    if (!this.progress || (current && !this.outbox.entries.length)) this.progress = progress;
     this.down = false;
     this.showSaved(this.outbox);
     this.showProgress();
