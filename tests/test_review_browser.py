@@ -435,8 +435,7 @@ def test_a_duplicated_tab_is_a_tab_of_its_own_and_undo_outlives_loading_the_page
         with page.expect_popup() as opened:  # gets a copy of sessionStorage
             page.evaluate("open(location.href)")
         other = opened.value
-        other.locator("#name").wait_for()
-        other.keyboard.press("Enter")
+        other.locator("#start button.main").click()
         other.wait_for_selector("#single", state="visible")
         assert shown(other) != shown(page)
         for tab in (page, other):
@@ -451,8 +450,7 @@ def test_a_duplicated_tab_is_a_tab_of_its_own_and_undo_outlives_loading_the_page
         votes = server.wait_for(5)
         assert sorted(vote.answer for vote in votes) == ["no", "no", "yes", "yes", "yes"]
         assert len({(vote.sample, vote.label) for vote in votes}) == 5
-        page.locator("#name").wait_for()
-        page.keyboard.press("Enter")
+        page.locator("#start button.main").click()
         page.wait_for_selector("#single", state="visible")
         press(page, "z")
         page.wait_for_selector("[data-answer=yes].before")
