@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import scipy.sparse
 from rich.console import Console
@@ -30,6 +31,7 @@ from corpus_help import (
     table_of,
     with_type,
 )
+from labelhedge.corpus.images import ImageReader
 
 # --- What is accepted ---
 
@@ -136,6 +138,33 @@ def test_images_are_read_by_row_across_parts_and_row_groups(make_corpus, tmp_pat
     assert [reader.place(row)[1] for row in (0, 5, 6, 12, 13)] == [0, 5, 0, 6, 0]
     with pytest.raises(IndexError):
         reader.place(20)
+
+
+def test_one_image_of_a_large_row_group_is_all_that_becomes_bytes(make_corpus, tmp_path, monkeypatch):
+    """Images of hundreds of kilobytes, a thousand in a row group: what is not asked for must cost little."""
+    folder = make_corpus(tmp_path / "corpus", size=30, row_group_size=15)
+    images = [image["bytes"] for image in table_of(folder)["image"].to_pylist()]
+    monkeypatch.setattr("labelhedge.corpus.images._BATCH", 4)
+    decoded, made = [], []
+
+    class Counting(pq.ParquetFile):
+        def iter_batches(self, *arguments, **named):
+            for batch in super().iter_batches(*arguments, **named):
+                decoded.append(batch.num_rows)
+                yield batch
+
+    monkeypatch.setattr("labelhedge.corpus.images.pq.ParquetFile", Counting)
+    whole = ImageReader._bytes
+    monkeypatch.setattr(ImageReader, "_bytes", lambda self, *cell: made.append(cell) or whole(self, *cell))
+    reader = ImageReader(folder, [(folder / "samples" / "part-00000.parquet", 30)])
+    for row, batches in ((0, 1), (5, 2), (14, 4), (21, 2)):
+        decoded.clear()
+        made.clear()
+        assert reader.read_one(row) == images[row]
+        assert (len(decoded), len(made)) == (batches, 1), row
+    for row in (-1, 30):
+        with pytest.raises(IndexError):
+            reader.read_one(row)
 
 
 # --- Hash ---

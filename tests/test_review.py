@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -14,18 +15,20 @@ import pytest
 from PIL import Image
 
 import labelhedge as lh
+from labelhedge.corpus import CorpusError
+from labelhedge.corpus.images import ImageReader
 from labelhedge.errors import LabelhedgeError
 from labelhedge.review import OrderSettings, Queue, make_tasks
 from labelhedge.review.guard import MOST_BYTES, Guard
-from labelhedge.review.serving import serve, votes_path
-from labelhedge.review.shown import examples
+from labelhedge.review.serving import first_open, serve, votes_path
+from labelhedge.review.shown import Pictures, examples
 from labelhedge.verify import Vote, VoteStore
 from review_help import make_review_corpus, png
 
 pytest.importorskip("fastapi", reason="the review page needs labelhedge[review]")
 from fastapi.testclient import TestClient
 
-from labelhedge.review.server import make_app
+from labelhedge.review.server import SERVING, make_app
 
 SECRET = "a-token-of-the-tests"
 
@@ -146,6 +149,43 @@ def test_an_image_that_vanished_is_said_so(make_corpus, store, tmp_path):
     assert str(tmp_path) not in answer.text
 
 
+def test_tiles_that_are_asked_for_at_once_are_read_in_few_passes_one_at_a_time(make_corpus, tmp_path, monkeypatch):
+    """24 tiles at once, each with a pass of its own, would decode and hold one row group 24 times."""
+    folder = make_corpus(tmp_path / "c", cells={(3, "image"): {"bytes": None, "path": "a.png"}}, files={"a.png": png()})
+    corpus = lh.Corpus.open(folder)
+    (folder / "a.png").unlink()
+    running, most, passes = 0, 0, []
+    whole = ImageReader.read
+
+    def read(self, rows=None):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        passes.append(len(rows))
+        time.sleep(0.02)
+        yield from whole(self, rows)
+        running -= 1
+
+    monkeypatch.setattr(ImageReader, "read", read)
+    pictures = Pictures(corpus)
+    rows = [row for row in range(12) if row != 3] * 2
+    with ThreadPoolExecutor(len(rows)) as pool:
+        found = list(pool.map(lambda row: pictures.get(row, "small").data, rows))
+    assert most == 1
+    assert len(passes) <= 4
+    stored = dict(whole(corpus.images, np.array(sorted(set(rows)))))
+    assert found == [stored[row] for row in rows]
+    passes.clear()
+    pictures = Pictures(corpus)
+    pictures.expect(range(4, 10), "small")  # what a page was told of
+    assert [pictures.get(row, "small").data for row in range(4, 10)] == [stored[row] for row in range(4, 10)]
+    assert len(passes) == 1
+    with ThreadPoolExecutor(8) as pool:  # one that is gone takes none of the others with it
+        futures = {row: pool.submit(pictures.get, row, "large") for row in range(8)}
+    for row, future in futures.items():
+        assert isinstance(future.exception(), CorpusError if row == 3 else type(None))
+
+
 PATHS = [
     "/image/60", "/image/-1", "/image/1.5", "/image/..%2f..%2fcorpus.json", "/image/corpus.json", "/corpus.json",
     "/static/..%2fserver.py", "/static/../server.py", "/static/%2e%2e/server.py", "/static/server.py",
@@ -165,7 +205,8 @@ def test_no_path_reads_another_file(client, path):
 
 def test_no_query_or_header_changes_which_file_is_read(client):
     plain = client.get("/image/5").content
-    for query in ("v=../../corpus.json", "path=/etc/passwd", "file=corpus.json", "row=1"):
+    assert client.get("/image/5?v=../../corpus.json").status_code == 404
+    for query in ("path=/etc/passwd", "file=corpus.json", "row=1"):
         assert client.get(f"/image/5?{query}").content == plain
     for header in ("x-original-url", "x-rewrite-url", "x-forwarded-prefix", "range", "x-accel-redirect", "x-sendfile"):
         assert client.get("/image/5", headers={header: "/etc/passwd"}).content == plain
@@ -246,6 +287,88 @@ def test_a_network_needs_the_token(corpus, store):
     assert "SameSite=Lax" in cookie
     assert client.get("/api/state").status_code == 200  # by the cookie
     assert client.put("/api/votes", content="{}", headers={"content-type": "text/plain"}).status_code == 415
+    assert client.get(f"/?token={SECRET}").status_code == 303  # off the address bar, whoever has the cookie already
+
+
+@pytest.mark.parametrize("others", ['a={"x": 1, "y": [2]}', "b", "=", 'c="', "labelhedge_8000=stale", "ü=ü"])
+def test_cookies_of_other_applications_do_no_harm(corpus, store, others):
+    client = TestClient(Guard(application(corpus, store), token=SECRET, cookie="labelhedge_8000"))
+    for cookies in (f"{others}; labelhedge_8000={SECRET}", f"labelhedge_8000={SECRET}; {others}"):
+        assert client.get("/api/state", headers={"cookie": cookies.encode()}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "token", ["", "short", "sixteen-or-more+s", "sixteen;or;more;s", "sechzehn-oder-mehr-ü", "a b" * 8]
+)
+def test_a_token_that_does_not_fit_an_address_or_is_guessed_is_refused(corpus, store, token):
+    tasks = make_tasks(corpus, "random", OrderSettings())
+    for host in ("127.0.0.1", "0.0.0.0"):
+        with pytest.raises(LabelhedgeError, match="16 or more"):
+            serve(corpus, tasks, votes=store.path, host=host, port=0, token=token)
+
+
+def test_a_page_of_other_votes_or_another_corpus_is_told_to_load_again(make_corpus, corpus, store, tmp_path):
+    client = TestClient(application(corpus, store))
+    state = client.get("/api/state").json()
+    mine, body = {SERVING: state["serving"]}, {"reviewer": "ana", "session": "a", "count": 1}
+    assert client.post("/api/next", json=body, headers=mine).status_code == 200
+    with VoteStore(tmp_path / "other.sqlite") as votes:
+        others = [
+            application(corpus, votes),
+            application(corpus, store, needed=2),
+            application(lh.Corpus.open(make_corpus(tmp_path / "c", size=60)), store),
+        ]
+        for other in map(TestClient, others):
+            for path, sent in (("/api/next", body), ("/api/release", {"reviewer": "ana", "session": "a"})):
+                answer = other.post(path, json=sent, headers=mine)
+                assert answer.status_code == 409
+                assert answer.headers[SERVING] != state["serving"]
+            vote = message({"sample": "s01", "label": 0})
+            assert other.put("/api/votes", json={"votes": [vote]}, headers=mine).status_code == 409
+            assert other.get("/api/state", headers=mine).status_code == 409
+        assert votes.votes() == store.votes() == []
+    again = TestClient(application(corpus, store)).get("/api/state", headers=mine)
+    assert again.status_code == 200  # started again, with other questions, it is the same
+    address = ask(client)["tasks"][0]["large"]
+    assert TestClient(others[2]).get(address).status_code in (200, 404)
+    assert client.get("/image/5?v=0123456789ab").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["نیما\u200cرضا", "क्\u200dष", "👩\u200d🔬", "ana"])
+def test_names_in_all_scripts_are_taken(client, name):
+    assert "tasks" in ask(client, reviewer=name)
+
+
+@pytest.mark.parametrize("name", ["ana\u202e", "\u2066ana", "ana\u200f", "\u200d", " \u200c ", "a\u0007", "a\ud800"])
+def test_names_that_turn_around_what_stands_beside_them_are_refused(client, name):
+    body = json.dumps({"reviewer": name, "session": "a", "count": 1})
+    answer = client.post("/api/next", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+
+
+def test_tasks_are_told_by_number(client):
+    task = ask(client)["tasks"][0]
+    assert client.post("/api/tasks", json={"tasks": [[task["row"], task["label"]]]}).json() == [task]
+    for pair in ([60, 0], [-1, 0], [0, 3], [0, -1]):
+        assert client.post("/api/tasks", json={"tasks": [pair]}).status_code == 422
+
+
+def test_a_limit_is_of_open_questions(corpus, store):
+    tasks = make_tasks(corpus, "random", OrderSettings())
+    names = "cat dog owl".split()
+
+    def vote(at, answer="yes", reviewer="ana"):
+        row, label = tasks[at]
+        return Vote(f"{at}{reviewer}", corpus.samples.ids[row], names[label], reviewer, answer)
+
+    votes = [vote(at) for at in (0, 1, 2, 5)] + [vote(3, "skip")]
+    assert first_open(corpus, tasks, [], 1, 3) == tasks[:3]
+    assert first_open(corpus, tasks, votes, 1, 3) == tasks[:7]  # 3, 4 and 6 are open
+    assert first_open(corpus, tasks, votes, 2, 3) == tasks[:3]
+    assert first_open(corpus, tasks, [*votes, vote(0, reviewer="ben")], 2, 3) == tasks[:4]
+    assert first_open(corpus, tasks, votes, 1, 10**6) == tasks
+    everything = [vote(at) for at in range(len(tasks))]
+    assert first_open(corpus, tasks, everything, 1, 3) == tasks
 
 
 # ---------------------------------------------------------------- the command
@@ -278,6 +401,20 @@ def test_the_command_serves_until_it_is_interrupted_and_prints_the_counts(make_c
     assert process.returncode == 0
     assert "ana" in output
     assert "Traceback" not in output
+
+
+def test_an_explicit_token_guards_loopback_too(make_corpus, tmp_path):
+    process, address, _ = start(make_corpus(tmp_path / "c"), "--token", SECRET)
+    try:
+        assert address.endswith(f"/?token={SECRET}")
+        plain = address.partition("?")[0]
+        assert httpx.get(plain).status_code == 403
+        with httpx.Client(follow_redirects=True) as client:
+            assert client.get(address).status_code == 200
+            assert client.get(f"{plain}api/state").status_code == 200
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_where_votes_go(corpus, make_corpus, tmp_path):

@@ -1,6 +1,7 @@
 """The review page in a real browser: two reviewers, keyboard only, phone width, a server that is killed."""
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import labelhedge as lh
 from labelhedge.review import OrderSettings, Queue, make_tasks
 from labelhedge.review.guard import Guard
-from labelhedge.verify import VoteStore
+from labelhedge.verify import Vote, VoteStore
 
 uvicorn = pytest.importorskip("uvicorn", reason="the review page needs labelhedge[review]")
 make_app = pytest.importorskip("labelhedge.review.server", reason="the review page needs labelhedge[review]").make_app
@@ -69,11 +70,15 @@ class Here(Server):
         folder, needed = self.file.parent, int(self.command[-2])
         corpus = lh.Corpus.open(folder)
         self.store = VoteStore(self.file)
-        queue = Queue(corpus, make_tasks(corpus, "random", OrderSettings(limit=int(self.command[-4]))), needed=needed)
-        app = Guard(make_app(corpus, queue, self.store), token=None)
+        self.queue = Queue(
+            corpus, make_tasks(corpus, "random", OrderSettings(limit=int(self.command[-4]))), needed=needed
+        )
+        self.queue.record(self.store.votes())
+        app = Guard(make_app(corpus, self.queue, self.store, reviewer="zoe"), token=None)
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/"
+        self.socket = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
         self.thread.start()
 
@@ -106,6 +111,15 @@ def serve(folder):
         server.stop()
 
 
+def begin(page, name, mode="single"):
+    page.locator("#name").fill(name)
+    page.keyboard.press("Tab")
+    if mode == "grid":
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#{mode}", state="visible")
+
+
 @contextmanager
 def reviewing(browser, server, name, *, mode="single", viewport=DESKTOP, **options):
     context = browser.new_context(viewport=viewport, **options)
@@ -115,12 +129,7 @@ def reviewing(browser, server, name, *, mode="single", viewport=DESKTOP, **optio
     page.on("pageerror", lambda error: page.said.append(str(error)))
     page.on("request", lambda request: request.url.startswith((server.url, "data:")) or page.said.append(request.url))
     page.goto(server.url)
-    page.locator("#name").fill(name)
-    page.keyboard.press("Tab")
-    if mode == "grid":
-        page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    page.wait_for_selector(f"#{mode}", state="visible")
+    begin(page, name, mode)
     yield page
     assert page.said == []
     context.close()
@@ -132,6 +141,7 @@ def answered(page):
 
 def shown(page):
     """The image and the label on the screen."""
+    page.wait_for_selector("body:not([data-busy])")
     return page.locator("#image").get_attribute("src"), page.locator("#label-name").inner_text()
 
 
@@ -161,8 +171,7 @@ def test_two_reviewers_at_once_are_not_asked_the_same_where_one_vote_is_enough(b
                 press(page, "y")
                 page.wait_for_selector("body:not([data-busy])")
         for page in (ana, ben):
-            page.wait_for_selector("#end", state="visible")
-            assert "All 12 questions" in page.locator("#end-text").inner_text()
+            page.locator("#end-text", has_text="All 12 questions").wait_for()
         votes = server.votes()
     assert len(votes) == 12
     assert len({(vote.sample, vote.label) for vote in votes}) == 12
@@ -193,15 +202,25 @@ def test_keyboard_only_one_by_one_and_in_a_grid(browser, serve):
         page.wait_for_selector("body:not([data-busy])")
         before = shown(page)
         press(page, ["z", "Backspace"])
-        assert page.locator("[data-answer=unsure]").get_attribute("class") == "before"
-        page.keyboard.press("n")
-        page.keyboard.press("s")
+        page.wait_for_selector("[data-answer=unsure].before")
+        press(page, "ns")
         page.wait_for_function(
             "before => document.querySelector('#image').getAttribute('src') === before", arg=before[0]
         )
         state(page, "saved")
         assert [vote.answer for vote in server.votes()] == ["yes", "no", "no", "skip"]
 
+        page.keyboard.press("Z")  # Caps Lock
+        page.wait_for_selector("[data-answer=skip].before")
+        page.wait_for_selector("body:not([data-busy])")
+        cyrillic = "new KeyboardEvent('keydown', { key: 'ы', code: 'KeyS', bubbles: true })"
+        page.evaluate(f"document.body.dispatchEvent({cyrillic})")
+        page.wait_for_selector("body:not([data-busy])")
+        press(page, "l")
+        page.wait_for_selector("#zoom", state="visible")
+        page.keyboard.press("y")  # answers nothing
+        page.keyboard.press("l")
+        assert page.locator("#zoom").is_hidden()
         page.keyboard.press("?")
         assert page.locator("#keys").is_visible()
         page.keyboard.press("y")  # answers nothing while the list is open
@@ -216,7 +235,9 @@ def test_keyboard_only_one_by_one_and_in_a_grid(browser, serve):
         tiles = page.locator("#tiles button").count()
         assert tiles > 2
         label = page.locator("#grid-label").inner_text()
-        press(page, ["ArrowRight", " ", "ArrowRight", "u"])
+        press(page, ["ArrowRight", " ", "ArrowRight", " "])
+        assert page.locator("#live").inner_text() == "marked as wrong (2)"  # the same words once more are read out too
+        page.keyboard.press("u")
         assert page.evaluate("document.activeElement.getAttribute('aria-label')").endswith("unsure")
         assert page.locator("#confirm-text").inner_text() == f"1 wrong, {tiles - 2} right, 1 unsure"
         page.keyboard.press("Enter")
@@ -245,7 +266,7 @@ def test_what_was_skipped_is_asked_again_at_the_end(browser, serve):
 def test_on_a_phone_nothing_is_cut_off_and_everything_can_be_touched(browser, serve):
     server = serve()
     fits = "document.documentElement.scrollWidth <= innerWidth"
-    small = """() => [...document.querySelectorAll('button, input:not([type=radio]), label.choice')]
+    small = """() => [...document.querySelectorAll('button, input:not([type=radio]), select, label.choice')]
         .filter(item => item.checkVisibility({visibilityProperty: true}))
         .map(item => [item.outerHTML.slice(0, 60), item.getBoundingClientRect()])
         .filter(([, box]) => box.width < 44 || box.height < 44 || box.left < 0 || box.right > innerWidth)
@@ -275,6 +296,19 @@ def test_on_a_phone_nothing_is_cut_off_and_everything_can_be_touched(browser, se
         page.locator("#confirm").tap()
         assert [vote.answer for vote in server.wait_for(5)][3:5] == ["yes", "no"]
         assert page.evaluate(fits)
+        for width, height in ((740, 360), (667, 375)):  # on its side
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_selector("body:not([data-busy])")
+            page.locator("#switch").tap()
+            page.wait_for_selector("#single", state="visible")
+            assert page.evaluate(fits)
+            assert page.evaluate(small) == []
+            assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+            assert page.locator("#image").bounding_box()["height"] > 0.7 * height
+            page.locator("#switch").tap()
+            page.wait_for_selector("#grid", state="visible")
+            assert page.evaluate(fits)
+            assert page.evaluate(small) == []
 
 
 def test_a_killed_server_loses_and_doubles_nothing_and_the_page_goes_on(browser, serve):
@@ -301,6 +335,180 @@ def test_a_killed_server_loses_and_doubles_nothing_and_the_page_goes_on(browser,
         assert len(store.history()) == 7
 
 
+def test_a_browser_that_keeps_nothing_loses_nothing_while_its_tab_is_open(browser, serve):
+    server = serve()
+    full = "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
+    with reviewing(browser, server, "ana") as page:
+        page.evaluate(full)
+        press(page, "yn")
+        assert len(server.wait_for(2)) == 2
+        page.route("**/api/votes", lambda route: route.abort())
+        press(page, "y")
+        state(page, "offline")
+        assert "in this tab only" in page.locator("#alert").inner_text()
+        page.unroute("**/api/votes")
+        page.locator("#saved").click()
+        state(page, "saved")
+        press(page, "g")
+        page.wait_for_selector("#grid", state="visible")
+        tiles = page.locator("#tiles button").count()
+        press(page, ["Enter"])
+        assert len(server.wait_for(3 + tiles)) == 3 + tiles
+
+
+def test_nothing_is_answered_before_its_image_is_there(browser, serve):
+    server = serve()
+    held, broken = [], []
+
+    def image(route):
+        address = route.request.url
+        if held is not None:
+            held.append(route)
+        elif any(part in address for part in broken):
+            route.fulfill(status=422, json={"detail": "the image cannot be shown"})
+        else:
+            route.continue_()
+
+    def let_go():
+        nonlocal held
+        waiting, held = held, None
+        for route in waiting:
+            image(route)
+
+    context = browser.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    page.route("**/image/*", image)
+    page.goto(server.url)
+    begin(page, "ana")
+    page.wait_for_selector("#stage.loading")
+    page.keyboard.press("y")
+    page.locator("[data-answer=no]").click()
+    assert page.evaluate("getComputedStyle(document.getElementById('image')).visibility") == "hidden"
+    assert server.votes() == []
+    let_go()
+    press(page, "u")
+    assert [vote.answer for vote in server.wait_for(1)] == ["unsure"]
+
+    page.wait_for_selector("body:not([data-busy])")
+    held = []
+    page.keyboard.press("g")
+    page.wait_for_selector("#tiles button")
+    tiles = page.locator("#tiles button").count()
+    assert page.locator("#confirm").is_disabled()
+    page.keyboard.press("Enter")
+    assert len(server.votes()) == 1
+    broken.append(page.locator("#tiles img").first.get_attribute("src"))
+    let_go()
+    press(page, ["Enter"])
+    answers = [vote.answer for vote in server.wait_for(1 + tiles)][1:]
+    assert answers == ["unsure"] + ["yes"] * (tiles - 1)  # nobody has seen the first one
+    context.close()
+
+
+def test_what_was_answered_for_other_votes_is_kept_for_them(browser, serve, tmp_path):
+    server = serve()
+    with reviewing(browser, server, "ana") as page:
+        page.wait_for_selector('body[data-ahead="4"]')
+        server.stop()
+        press(page, "yn")
+        state(page, "offline")
+        mine, server.file = server.file, tmp_path / "votes.sqlite"
+        shutil.copytree(mine.parent / "samples", tmp_path / "samples")
+        for name in ("corpus.json", "graph.nt"):
+            shutil.copy(mine.parent / name, tmp_path / name)
+        server.start()
+        page.wait_for_selector("#start", state="visible")  # loaded again, by itself
+        press(page, ["Enter"])
+        press(page, "u")
+        assert [vote.answer for vote in server.wait_for(1)] == ["unsure"]
+        server.stop()
+        server.file = mine
+        server.start()
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        assert [vote.answer for vote in server.wait_for(2)] == ["yes", "no"]
+        page.wait_for_selector("#start", state="visible")
+
+
+def test_a_duplicated_tab_is_a_tab_of_its_own_and_undo_outlives_loading_the_page_again(browser, serve):
+    server = serve()
+    with reviewing(browser, server, "ana") as page:
+        with page.expect_popup() as opened:  # gets a copy of sessionStorage
+            page.evaluate("open(location.href)")
+        other = opened.value
+        other.locator("#start button.main").click()
+        other.wait_for_selector("#single", state="visible")
+        assert shown(other) != shown(page)
+        for tab in (page, other):
+            tab.route("**/api/votes", lambda route: route.abort())
+        press(page, "yyy")
+        press(other, "nn")
+        for tab in (page, other):
+            state(tab, "offline")
+            tab.unroute("**/api/votes")
+        other.close()
+        page.reload()
+        votes = server.wait_for(5)
+        assert sorted(vote.answer for vote in votes) == ["no", "no", "yes", "yes", "yes"]
+        assert len({(vote.sample, vote.label) for vote in votes}) == 5
+        page.locator("#start button.main").click()
+        page.wait_for_selector("#single", state="visible")
+        press(page, "z")
+        page.wait_for_selector("[data-answer=yes].before")
+        state(page, "saved")
+        assert len(server.votes()) == 4
+
+
+def test_names_are_remembered_or_refused_and_one_label_can_be_chosen(browser, serve):
+    server = serve()
+    with reviewing(browser, server, "ana") as page:
+        page.reload()
+        page.locator("#name").wait_for()
+        assert page.locator("#name").input_value() == "ana"  # and not zoe, whom the server proposes
+        page.locator("#name").fill("ana\u202e")
+        page.keyboard.press("Enter")
+        page.locator("#start-refused", has_text="printable").wait_for()
+        page.locator("#only").select_option("dog")
+        begin(page, "ana", "grid")
+        tiles = page.locator("#tiles button").count()
+        press(page, ["Enter"])
+        page.locator("#end-text", has_text="dog").wait_for()
+        assert {vote.label for vote in server.wait_for(tiles)} == {"dog"}
+        page.locator("#all-labels").click()
+        page.wait_for_selector("#grid", state="visible")
+
+
+def test_the_end_holds_nothing_back_and_a_question_that_others_answered_goes(browser, serve):
+    server = serve(tasks=3)
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+
+    def answer(task, reviewer):
+        sample, label = f"s{task.row:02d}", "cat dog owl".split()[task.label]
+        vote = Vote(f"{task.row}-{task.label}", sample, label, reviewer, "yes")
+        server.store.add([vote])
+        server.queue.record([vote])
+        return vote
+
+    with reviewing(browser, server, "ana") as page:
+        first, _, third = server.queue.tasks
+        asked = []  # how many questions, each time
+        page.on("request", lambda request: "/api/next" in request.url and asked.append(request.post_data_json["count"]))
+        before = shown(page)
+        answer(first, "ben")
+        page.evaluate(look)  # the tab is looked at again
+        page.wait_for_function(
+            "before => document.querySelector('#image').getAttribute('src') !== before", arg=before[0]
+        )
+        press(page, "y")
+        vote = answer(third, "ben")
+        page.evaluate(look)
+        page.locator("#end-text", has_text="All 3").wait_for()
+        server.queue.forget(vote.sample, vote.label, "ben", answer=None, session="b")
+        server.queue.release("ben", "b")
+        page.evaluate(look)
+        page.wait_for_selector("#single", state="visible")  # there is work again
+        assert 0 in asked  # at the end, and only there
+
+
 def test_a_closed_browser_loses_nothing_either(browser, serve):
     server = serve()
     with reviewing(browser, server, "ana") as page:
@@ -322,8 +530,7 @@ def test_words_of_the_corpus_stay_words(browser, serve):
         page.keyboard.press("g")
         page.wait_for_selector("#tiles button")
         assert page.locator("#tiles .caption").first.inner_text() == EVIL
-        page.keyboard.press("Enter")
-        page.keyboard.press("p")
+        press(page, ["Enter", "p"])
         page.wait_for_selector("#panel-reviewers td")
         assert "<b>ana</b> (you)" in page.locator("#panel-reviewers").inner_text()
         assert page.title() != "broken-in"

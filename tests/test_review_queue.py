@@ -175,10 +175,72 @@ def test_what_is_skipped_is_asked_of_others_and_again_only_on_demand(corpus):
     queue = Queue(corpus, [Task(1, 0)])
     queue.record([vote(corpus, Task(1, 0), "ana", "skip")])
     assert queue.serve("ana", "a", count=1).tasks == []
-    assert queue.serve("ana", "a", count=1, skipped=True).tasks == [Task(1, 0)]
+    assert queue.serve("ana", "a", count=1, again="1").tasks == [Task(1, 0)]
     queue.release("ana", "a")
     assert queue.serve("ben", "b", count=1).tasks == [Task(1, 0)]
     assert queue.progress("ana")._asdict() == {"done": 0, "total": 1, "mine": 0, "skipped": 1, "open_to_me": 0}
+
+
+def test_a_round_through_what_was_skipped_ends_however_much_is_skipped_again(corpus):
+    tasks = make_tasks(corpus, "random", OrderSettings())
+    queue = Queue(corpus, tasks)
+    queue.record([vote(corpus, task, "ana", "skip") for task in tasks])
+    for number in ("1", "2"):  # a second round asks all of it once more
+        asked = []
+        while served := queue.serve("ana", "a", count=2, again=number).tasks:
+            queue.record([vote(corpus, task, "ana", "skip") for task in served])
+            asked += served
+        assert asked == tasks
+    assert queue.serve("ben", "b", count=99).tasks == tasks  # and nothing of it is held back from others
+
+
+def test_what_a_tab_does_not_name_any_more_is_free_for_others(corpus):
+    queue = Queue(corpus, [Task(1, 0), Task(2, 1), Task(4, 0)])
+    assert queue.serve("ana", "a", count=3).tasks == queue.tasks
+    going = queue.serve("ana", "a", count=0, holding=[Task(2, 1)], answered=[Task(4, 0)])
+    assert going.dropped == []
+    assert queue.serve("ben", "b", count=9).tasks == [Task(1, 0)]
+    queue.record([vote(corpus, Task(4, 0), "ana", "skip")])
+    assert queue.serve("ana", "a", count=0, answered=[Task(4, 0)]).dropped == []
+    assert Task(4, 0) in queue.serve("ben", "b2", count=9).tasks  # a vote that has arrived holds nothing
+
+
+def test_a_skipped_task_that_is_looked_at_again_stays_with_its_tab(corpus):
+    queue = Queue(corpus, [Task(1, 0)])
+    queue.record([vote(corpus, Task(1, 0), "ana", "skip")])
+    assert queue.serve("ana", "a", count=1, again="1").tasks == [Task(1, 0)]
+    assert queue.serve("ana", "a", count=0, holding=[Task(1, 0)]).dropped == []
+    assert queue.serve("ben", "b", count=1).waiting == 1
+    queue.record([vote(corpus, Task(1, 0), "ana", "yes")])
+    queue.forget("s01", "cat", "ana", answer="skip", session="a")
+    assert queue.serve("ben", "b", count=1).waiting == 1
+    assert queue.serve("ana", "a", count=0, holding=[Task(1, 0)]).dropped == []
+
+
+def test_counts_are_those_of_the_answers_that_hold(corpus):
+    queue = Queue(corpus, [Task(1, 0), Task(2, 1)])
+    queue.record([vote(corpus, Task(1, 0), "ben", "no"), vote(corpus, Task(1, 0), "ana", "skip")])
+    queue.record([vote(corpus, Task(1, 0), "ana"), vote(corpus, Task(2, 1), "cat")])
+    queue.forget("s02", "dog", "cat", answer=None, session="c")
+    nothing = {"yes": 0, "no": 0, "unsure": 0, "skip": 0}
+    assert queue.counts() == {"ana": {**nothing, "yes": 1}, "ben": {**nothing, "no": 1}}
+    assert list(queue.counts()) == ["ana", "ben"]
+
+
+@pytest.mark.parametrize("label", [None, 0])
+def test_after_an_undo_the_search_starts_where_the_undone_task_is(corpus, label, monkeypatch):
+    """Among 100,000 tasks a search from the first one takes a third of a second."""
+    tasks = [Task(row, 0) for row in range(60)]
+    queue = Queue(corpus, tasks)
+    queue.record([vote(corpus, task, "ana") for task in tasks[:50]])
+    assert queue.serve("ana", "a", count=1, label=label).tasks == [tasks[50]]
+    queue.forget(corpus.samples.ids[40], "cat", "ana", answer=None, session="a")
+    looked_at = []
+    whole = Queue._open
+    monkeypatch.setattr(Queue, "_open", lambda self, at: looked_at.append(at) or whole(self, at))
+    assert queue.serve("ana", "a", count=1, label=label).tasks == [tasks[40]]
+    assert min(looked_at) == 40
+    assert len(looked_at) < 15
 
 
 def test_an_undone_task_comes_back_to_the_tab_that_undid_it(corpus):

@@ -18,15 +18,17 @@ def review(
     order: Annotated[
         str,
         typer.Option(
-            help="random: for unbiased rates; suspicious, useful: by the pseudo labels of --run; or a CSV file with "
-            "the columns id and label."
+            help="random: for unbiased rates, looked at one by one; suspicious, useful: by the pseudo labels of --run; "
+            "or a CSV file with the columns id and label."
         ),
     ] = "random",
     run: Annotated[Path | None, typer.Option(help="A finished run on this corpus.", metavar="RUN")] = None,
     method: Annotated[str | None, typer.Option(help="Whose pseudo labels; default: the best on dev.")] = None,
     labels: Annotated[str | None, typer.Option(help="Only these: names or ids, separated by commas.")] = None,
     split: Annotated[str, typer.Option(help="train, dev, test; several separated by commas.")] = "train",
-    limit: Annotated[int | None, typer.Option(min=1, help="Questions at most.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Open questions at most; those that have their votes do not count.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the random order.")] = 0,
     votes_per_image: Annotated[int, typer.Option(min=1, max=99, help="Votes that each question needs.")] = 1,
     votes: Annotated[
@@ -36,13 +38,21 @@ def review(
         Path | None,
         typer.Option(help="What the labels mean: JSON, or CSV with the columns label and definition.", metavar="FILE"),
     ] = None,
-    reviewer: Annotated[str, typer.Option(help="The name that the start screen proposes.")] = "",
+    reviewer: Annotated[
+        str, typer.Option(help="The name that the start screen proposes to who has given none in this browser.")
+    ] = "",
     host: Annotated[
-        str, typer.Option(help="Address to listen on; all but loopback require the token in the printed address.")
+        str,
+        typer.Option(help="Address to listen on; all but loopback require a token, which the printed address holds."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     token: Annotated[
-        str | None, typer.Option(envvar="LABELHEDGE_REVIEW_TOKEN", help="For --host; default: a random one.")
+        str | None,
+        typer.Option(
+            envvar="LABELHEDGE_REVIEW_TOKEN",
+            help="Who opens the page must have it: 16 or more of A-Z, a-z, 0-9, - and _. Default: none on loopback, "
+            "else a random one.",
+        ),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
@@ -52,11 +62,12 @@ def review(
     from labelhedge.review.serving import serve
 
     opened = Corpus.open(corpus, progress=interactive())
-    settings = OrderSettings(_names(split), _names(labels or ""), seed, limit, run, method)
+    settings = OrderSettings(_names(split), _names(labels or ""), seed, None, run, method)
     serve(
         opened,
         make_tasks(opened, order, settings),
         order=order,
+        limit=limit,
         votes=votes,
         needed=votes_per_image,
         definitions=definitions,

@@ -18,7 +18,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from labelhedge.corpus.errors import CorpusError
 from labelhedge.store import DIGEST_BYTES
 
-_BATCH = 1024
+_BATCH = 64  # rows in memory at once
+_BUFFER = 2**20  # bytes read at once: without it the whole column of a row group is
 DECODING_VERSION = 1
 """To be raised whenever `decode` gives other pixels: what was made of the old ones is then made again."""
 
@@ -41,38 +42,57 @@ class ImageReader:
     def place(self, row: int) -> tuple[Path, int]:
         """The file that holds a row of the corpus, and the row's number in that file."""
         for path, count in self.parts:
-            if row < count:
+            if 0 <= row < count:
                 return path, row
             row -= count
         raise IndexError("no such row")
 
     def read(self, rows: npt.NDArray[np.int64] | None = None) -> Iterator[tuple[int, bytes]]:
-        """Yield ``(row, encoded bytes)`` in row order; `rows` (sorted) limits them.
+        """Yield ``(row, encoded bytes)`` in row order; `rows` limits them.
+
+        A file is opened only where it holds one of them, a row group decoded only as far as the last of them.
 
         Raises
         ------
         CorpusError
             When a row has no image, or its path is missing or leads out of the folder.
         """
-        wanted = None if rows is None else set(rows.tolist())
+        rows = None if rows is None else np.unique(rows)
         start = 0
         for path, count in self.parts:
-            if wanted is None or any(row in wanted for row in range(start, start + count)):
-                yield from self._read_part(path, start, wanted)
+            wanted = _within(rows, start, count)
+            if len(wanted):
+                for place, image in self._read_part(path, wanted):
+                    yield start + place, self._bytes(image, path, place)
             start += count
 
-    def _read_part(self, path: Path, start: int, wanted: set[int] | None) -> Iterator[tuple[int, bytes]]:
-        with pq.ParquetFile(path) as file:
-            first = start
+    def read_one(self, row: int) -> bytes:
+        """The encoded bytes of one row.
+
+        Raises
+        ------
+        CorpusError
+            As `read` does.
+        """
+        self.place(row)  # an IndexError where there is no such row
+        ((_, data),) = self.read(np.array([row]))
+        return data
+
+    def _read_part(self, path: Path, wanted: npt.NDArray[np.int64]) -> Iterator[tuple[int, dict[str, Any] | None]]:
+        """Cells of a file by their rows in it. Only those that are wanted ever become Python objects."""
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
+            first = 0
             for group in range(file.num_row_groups):
                 size = file.metadata.row_group(group).num_rows
-                if wanted is None or any(row in wanted for row in range(first, first + size)):
-                    row = first
-                    for batch in self._batches(file, group, path):
-                        for image in batch.column("image").to_pylist():
-                            if wanted is None or row in wanted:
-                                yield row, self._bytes(image, path, row - start)
-                            row += 1
+                here = _within(wanted, first, size)
+                done = 0
+                for batch in self._batches(file, group, path) if len(here) else ():
+                    inside = _within(here, done, batch.num_rows)
+                    cells = batch.column("image").take(pa.array(inside)).to_pylist() if len(inside) else []
+                    yield from zip((first + done + inside).tolist(), cells, strict=True)
+                    done += batch.num_rows
+                    if done > here[-1]:
+                        break
                 first += size
 
     def _batches(self, file: pq.ParquetFile, group: int, path: Path) -> Iterator[Any]:
@@ -105,6 +125,14 @@ class ImageReader:
             )
         data: bytes = path.read_bytes()
         return data
+
+
+def _within(rows: npt.NDArray[np.int64] | None, start: int, count: int) -> npt.NDArray[np.int64]:
+    """Those of some sorted rows (None: all) that are among `count` from `start` on, numbered from there."""
+    if rows is None:
+        return np.arange(count)
+    low, high = np.searchsorted(rows, (start, start + count))
+    return rows[low:high] - start
 
 
 def digest(data: bytes) -> bytes:

@@ -2,10 +2,10 @@
 
 Every request passes these checks, in order:
 
-1. On the loopback address the Host header must name it: a foreign name that resolves to 127.0.0.1 (DNS rebinding)
-   is refused.
-2. Where the server is open to a network, the token must be right: in the URL of the first page, which sets a cookie
-   and drops the token from the address bar, or in that cookie.
+1. Where there is a token, it must be right: in the URL of the first page, which sets a cookie and drops the token from
+   the address bar, or in that cookie. A server that is open to a network always has one.
+2. Without a token the server is on the loopback address, and the Host header must name it: a foreign name that
+   resolves to 127.0.0.1 (DNS rebinding) is refused. With one such a page is refused too: it has no cookie of ours.
 3. What changes something must be JSON of at most `MOST_BYTES`, and come from the page itself: browsers say where a
    request comes from in Origin and Sec-Fetch-Site.
 
@@ -17,10 +17,12 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from labelhedge.errors import LabelhedgeError
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -56,6 +58,27 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def check_token(token: str) -> str:
+    """A token that stays the same in an address, a cookie and a shell, and that nobody guesses.
+
+    Raises
+    ------
+    LabelhedgeError
+        When it is too short or has other characters.
+
+    Examples
+    --------
+    >>> check_token("Any-16_or-more-of-these")
+    'Any-16_or-more-of-these'
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,}", token):
+        raise LabelhedgeError(
+            f"the token has {len(token)} characters or others than letters, digits, - and _: give 16 or more of these, "
+            "with --token or LABELHEDGE_REVIEW_TOKEN, or leave it to labelhedge to draw one"
+        )
+    return token
+
+
 class Guard:
     """Wraps an ASGI application; see the top of the file.
 
@@ -63,7 +86,7 @@ class Guard:
     ----------
     app : ASGI application
     token : str or None
-        None: the server is bound to the loopback address, and the Host header is checked instead.
+        As `check_token` has it. None: the server is bound to the loopback address, and the Host header is checked.
     cookie : str
         Name of the cookie; with the port in it, as cookies do not tell ports apart.
     """
@@ -98,21 +121,19 @@ class Guard:
         if self._token is None:
             if not is_loopback(_host_name(headers.get("host", ""))):
                 return 421, "this server answers to localhost and 127.0.0.1 only", {}
-        elif not self._has_cookie(headers):
+        else:
             given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
-            if scope["path"] != "/" or not hmac.compare_digest(given.encode(), self._token.encode()):
+            if scope["path"] == "/" and _equal(given, self._token):
+                cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Lax; Path=/"
+                return 303, "", {"location": "/", "set-cookie": cookie, "cache-control": "no-store"}
+            if not any(_equal(cookie, self._token) for cookie in self._cookies(headers)):
                 return 403, "open the address that labelhedge review has printed: it holds the token", {}
-            cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Lax; Path=/"
-            return 303, "", {"location": "/", "set-cookie": cookie, "cache-control": "no-store"}
         return self._foreign(scope, headers) if scope["method"] in _CHANGING else None
 
-    def _has_cookie(self, headers: dict[str, str]) -> bool:
-        try:
-            morsel = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return False
-        given, token = morsel.value if morsel else "", self._token or ""
-        return hmac.compare_digest(given.encode(), token.encode())
+    def _cookies(self, headers: dict[str, str]) -> list[str]:
+        """Values of our cookie. Other applications on this host may have set any others, well formed or not."""
+        pairs = [cookie.strip().partition("=") for cookie in headers.get("cookie", "").split(";")]
+        return [value for name, _, value in pairs if name == self._cookie]
 
     @staticmethod
     def _foreign(scope: Message, headers: dict[str, str]) -> tuple[int, str, dict[str, str]] | None:
@@ -127,6 +148,10 @@ class Guard:
         if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > MOST_BYTES:
             return 413, f"more than {MOST_BYTES} bytes", {}
         return None
+
+
+def _equal(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode(), token.encode())
 
 
 def _host_name(host: str) -> str:

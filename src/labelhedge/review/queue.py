@@ -7,8 +7,8 @@ queue.record([vote]); queue.progress("ana")
 
 A task is open until `needed` reviewers have answered yes, no or unsure. One that is served is leased to the
 reviewer's tab for some minutes, and a lease counts like an answer, so that two do not do the same work; a vote that
-arrives after its lease has run out is kept all the same. Leases live in memory only: after a restart a tab says
-what it holds, and has it leased again.
+arrives after its lease has run out is kept all the same. A tab says with every request what it holds: the rest of its
+leases ends. Leases live in memory only: after a restart a tab has what it holds leased again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from labelhedge.corpus import Corpus
 from labelhedge.review.orders import Task
-from labelhedge.verify import Vote
+from labelhedge.verify import ANSWERS, Vote
 
 LEASE = 300.0  # seconds
 
@@ -74,16 +74,20 @@ class Queue:
         self._position = {(corpus.samples.ids[task.row], names[task.label]): at for at, task in enumerate(self.tasks)}
         self._at = {task: at for at, task in enumerate(self.tasks)}
         self._of_label: dict[int | None, list[int]] = defaultdict(list)
+        self._place: list[int] = []  # of each task among those of its label
         for at, task in enumerate(self.tasks):
+            self._place.append(len(self._of_label[task.label]))
             self._of_label[task.label].append(at)
             self._of_label[None].append(at)
-        self._answers: dict[int, dict[str, str]] = defaultdict(dict)  # position -> reviewer -> answer
-        self._leases: dict[int, dict[str, _Lease]] = defaultdict(dict)  # position -> reviewer -> lease
-        self._start: dict[tuple[str, int | None], int] = defaultdict(int)  # where a reviewer's open tasks begin
+        self._answers: dict[int, dict[str, str]] = {}  # position -> reviewer -> answer
+        self._leases: dict[int, dict[str, _Lease]] = {}  # position -> reviewer -> lease
+        self._held: dict[tuple[str, str], set[int]] = defaultdict(set)  # reviewer, tab -> positions of its leases
+        self._start: dict[tuple[str, int | None], int] = {}  # where a reviewer's open tasks begin
         self._done: Counter[int] = Counter()  # label -> tasks with all their votes
         self._done_with: Counter[str] = Counter()  # reviewer -> those of them that the reviewer has answered or skipped
-        self._mine: Counter[str] = Counter()
-        self._skipped: Counter[str] = Counter()
+        self._counts: dict[str, Counter[str]] = defaultdict(Counter)  # reviewer -> answer -> how many
+        self._skips: dict[str, set[int]] = defaultdict(set)  # reviewer -> positions
+        self._rounds: dict[tuple[str, str], tuple[str, set[int]]] = {}  # reviewer, tab -> round, what it skipped again
 
     def record(self, votes: Iterable[Vote]) -> int:
         """Take note of votes that are stored; how many of them are about no task of this list."""
@@ -95,7 +99,10 @@ class Queue:
                     foreign += 1
                     continue
                 self._answer(at, vote.reviewer, vote.answer)
-                self._leases[at].pop(vote.reviewer, None)
+                self._let_go(at, vote.reviewer)
+                if vote.answer == "skip":
+                    for passed in self._passed_by(vote.reviewer):
+                        passed.add(at)
         return foreign
 
     def forget(self, sample: str, label: str, reviewer: str, *, answer: str | None, session: str) -> None:
@@ -105,10 +112,14 @@ class Queue:
             if at is None:
                 return
             self._answer(at, reviewer, answer)
-            if answer is None:
-                self._leases[at][reviewer] = _Lease(session, self._clock() + LEASE)
-            for key in [key for key in self._start if key[0] == reviewer or self._open(at)]:
-                self._start[key] = 0
+            if answer in (None, "skip"):
+                self._lease(at, reviewer, session)
+            for passed in self._passed_by(reviewer):
+                passed.discard(at)
+            for name, of_label in [key for key in self._start if key[0] == reviewer or self._open(at)]:
+                if of_label in (None, self.tasks[at].label):
+                    place = at if of_label is None else self._place[at]
+                    self._start[name, of_label] = min(self._start[name, of_label], place)
 
     def serve(
         self,
@@ -119,7 +130,8 @@ class Queue:
         label: int | None = None,
         one_label: bool = False,
         holding: Sequence[Task] = (),
-        skipped: bool = False,
+        answered: Sequence[Task] = (),
+        again: str | None = None,
     ) -> Served:
         """Lease up to `count` open tasks to a reviewer's tab, in order, and renew those that it holds.
 
@@ -133,36 +145,43 @@ class Queue:
         one_label : bool
             All of one label: that of the first open task.
         holding : sequence of Task
-            What the tab has and has not answered.
-        skipped : bool
-            Ask again what the reviewer has skipped.
+            What the tab shows or keeps ready; what else was leased to it is let go.
+        answered : sequence of Task
+            What it has answered, where the vote may still be on its way.
+        again : str, optional
+            A round, of any name, through what the reviewer has skipped: each of it is asked once more.
         """
         with self._lock:
             held = {self._at[task] for task in holding if task in self._at}
+            going = {self._at[task] for task in answered if task in self._at}
             lost = [task for task in holding if task not in self._at]
-            for at in sorted(held):
-                if self._free(at, reviewer, session, skipped):
-                    self._leases[at][reviewer] = _Lease(session, self._clock() + LEASE)
-                else:
-                    held.discard(at)
+            for at in self._held[reviewer, session] - held - going:
+                self._let_go(at, reviewer)
+            for at in sorted(held | going):
+                if self._free(at, reviewer, session, skipped=at in held):
+                    self._lease(at, reviewer, session)
+                elif at in held:
                     lost.append(self.tasks[at])
-            found, waiting = self._find(reviewer, session, count, label, one_label, held, skipped)
+            passed = None if again is None else self._passed(reviewer, session, again)
+            found, waiting = self._find(reviewer, session, count, label, one_label, held | going, passed)
             for at in found:
-                self._leases[at][reviewer] = _Lease(session, self._clock() + LEASE)
+                self._lease(at, reviewer, session)
             return Served([self.tasks[at] for at in found], lost, waiting)
 
     def release(self, reviewer: str, session: str) -> None:
         """Let go of everything that a tab holds: it was closed."""
         with self._lock:
-            for leases in self._leases.values():
-                if reviewer in leases and leases[reviewer].session == session:
-                    del leases[reviewer]
+            for at in self._held.pop((reviewer, session), set()):
+                self._let_go(at, reviewer)
+            self._rounds.pop((reviewer, session), None)
 
     def progress(self, reviewer: str) -> Progress:
         """How far the work is, and how much of it is a reviewer's."""
         with self._lock:
             done, total = sum(self._done.values()), len(self.tasks)
-            mine, skipped = self._mine[reviewer], self._skipped[reviewer]
+            counts = self._counts.get(reviewer, Counter())
+            skipped = counts["skip"]
+            mine = counts.total() - skipped
             without_me = done - self._done_with[reviewer]
             return Progress(done, total, mine, skipped, total - mine - skipped - without_me)
 
@@ -171,6 +190,12 @@ class Queue:
         with self._lock:
             return {label: (self._done[label], len(at)) for label, at in self._of_label.items() if label is not None}
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many answers to these tasks there are: reviewer -> answer -> count, reviewers in order of name."""
+        with self._lock:
+            made = {name: counts for name, counts in sorted(self._counts.items()) if counts.total()}
+            return {name: {answer: counts[answer] for answer in ANSWERS} for name, counts in made.items()}
+
     def _find(
         self,
         reviewer: str,
@@ -178,43 +203,76 @@ class Queue:
         count: int,
         label: int | None,
         one_label: bool,
-        held: set[int],
-        skipped: bool,
+        taken: set[int],
+        passed: set[int] | None,
     ) -> tuple[list[int], int]:
-        order = self._of_label.get(label, [])
-        start = 0 if skipped else self._start[reviewer, label]
-        moving = not skipped
+        """Positions of up to `count` tasks, and if there are fewer, how many wait for others."""
         found: list[int] = []
         waiting = 0
-        for index in range(start, len(order)):
-            at = order[index]
-            wanted = self._open(at) and self._unanswered(at, reviewer, skipped)
-            if not wanted:
-                if moving:
-                    self._start[reviewer, label] = index + 1
+        wanted = self._unasked(reviewer, label) if passed is None else self._skipped(reviewer, label, passed)
+        for at in wanted:
+            if len(found) == count:
+                break
+            if at in taken:
                 continue
-            moving = False
-            if at in held or len(found) == count:
-                if len(found) == count:
-                    break
-                continue
-            if not self._free(at, reviewer, session, skipped):
+            if not self._free(at, reviewer, session, skipped=passed is not None):
                 waiting += 1
             elif one_label and label is None:
-                return self._find(reviewer, session, count, self.tasks[at].label, False, held, skipped)
+                return self._find(reviewer, session, count, self.tasks[at].label, False, taken, passed)
             else:
                 found.append(at)
         return found, waiting
 
+    def _unasked(self, reviewer: str, label: int | None) -> Iterator[int]:
+        """Open tasks that the reviewer has neither answered nor skipped, in order."""
+        order = self._of_label.get(label, [])
+        moving = True
+        for index in range(self._start.get((reviewer, label), 0), len(order)):
+            if self._open(order[index]) and self._unanswered(order[index], reviewer, skipped=False):
+                moving = False
+                yield order[index]
+            elif moving:
+                self._start[reviewer, label] = index + 1
+
+    def _skipped(self, reviewer: str, label: int | None, passed: set[int]) -> Iterator[int]:
+        """Open tasks that the reviewer has skipped, but not in this round, in order."""
+        for at in sorted(self._skips[reviewer] - passed):
+            if self._open(at) and label in (None, self.tasks[at].label):
+                yield at
+
+    def _passed(self, reviewer: str, session: str, again: str) -> set[int]:
+        known, passed = self._rounds.get((reviewer, session), ("", set()))
+        if known != again:
+            passed = set()
+            self._rounds[reviewer, session] = (again, passed)
+        return passed
+
+    def _passed_by(self, reviewer: str) -> list[set[int]]:
+        return [passed for (name, _), (_, passed) in self._rounds.items() if name == reviewer]
+
+    def _lease(self, at: int, reviewer: str, session: str) -> None:
+        self._let_go(at, reviewer)
+        self._leases.setdefault(at, {})[reviewer] = _Lease(session, self._clock() + LEASE)
+        self._held[reviewer, session].add(at)
+
+    def _let_go(self, at: int, reviewer: str) -> None:
+        lease = self._leases.get(at, {}).pop(reviewer, None)
+        if lease is not None:
+            self._held[reviewer, lease.session].discard(at)
+
     def _answer(self, at: int, reviewer: str, answer: str | None) -> None:
-        answers = self._answers[at]
+        answers = self._answers.setdefault(at, {})
         self._count_done(at, -1)
-        for counter, kinds in ((self._skipped, ("skip",)), (self._mine, ("yes", "no", "unsure"))):
-            counter[reviewer] += (answer in kinds) - (answers.get(reviewer) in kinds)
-        if answer is None:
-            answers.pop(reviewer, None)
-        else:
+        before = answers.pop(reviewer, None)
+        if before is not None:
+            self._counts[reviewer][before] -= 1
+        if answer is not None:
             answers[reviewer] = answer
+            self._counts[reviewer][answer] += 1
+        if answer == "skip":
+            self._skips[reviewer].add(at)
+        else:
+            self._skips[reviewer].discard(at)
         self._count_done(at, 1)
 
     def _count_done(self, at: int, by: int) -> None:
@@ -232,19 +290,17 @@ class Queue:
     def _open(self, at: int) -> bool:
         return not self._is_done(at)
 
-    def _unanswered(self, at: int, reviewer: str, skipped: bool) -> bool:
+    def _unanswered(self, at: int, reviewer: str, *, skipped: bool) -> bool:
         answer = self._answers[at].get(reviewer) if at in self._answers else None
         return answer is None or (skipped and answer == "skip")
 
-    def _free(self, at: int, reviewer: str, session: str, skipped: bool) -> bool:
+    def _free(self, at: int, reviewer: str, session: str, *, skipped: bool) -> bool:
         """Whether a task may be served to a tab: open, not answered by the reviewer, not leased to enough others."""
-        if self._is_done(at) or not self._unanswered(at, reviewer, skipped):
+        if self._is_done(at) or not self._unanswered(at, reviewer, skipped=skipped):
             return False
-        if at not in self._leases:
-            return True
-        now, leases = self._clock(), self._leases[at]
+        now, leases = self._clock(), self._leases.get(at, {})
         for other in [name for name, lease in leases.items() if lease.until <= now]:
-            del leases[other]
+            self._let_go(at, other)
         if reviewer in leases:
             return leases[reviewer].session == session
         return self._votes(at) + len(leases) < self.needed

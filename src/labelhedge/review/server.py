@@ -8,20 +8,27 @@ serve(corpus, tasks, votes="votes.sqlite", port=8000) # blocks until Ctrl-C
     GET  /api/labels/{number}   definition and examples of a label
     GET  /api/progress          how far everybody is, by label and by reviewer
     POST /api/next              tasks for a reviewer's tab
+    POST /api/tasks             tasks that the tab knows by number only
     PUT  /api/votes             votes, each with an id of the client's: sent again they count once
     POST /api/undo              takes votes back
     POST /api/release           a tab was closed
     GET  /image/{row}           an image of the corpus, by its row
+
+A page says in the header `SERVING` what it was made for. Where the server has another corpus or other votes by now, it
+answers 409 with that header: the page is to be loaded again, and keeps its answers for the votes that they belong to.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -34,21 +41,30 @@ from labelhedge.verify import Vote, VoteStore
 
 GRID = 24
 """Images in a grid."""
+SERVING = "x-labelhedge-serving"
 
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _log = logging.getLogger("labelhedge.review")
 
 
+# Marks and overrides of writing direction: they make a name look like another, and turn what stands beside it around.
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
 def _plain(text: str) -> str:
+    """A name without superfluous spaces. Joiners (U+200C, U+200D) belong to the spelling of names in many scripts."""
     text = " ".join(text.split())
-    if not text or not text.isprintable():
+    joining = {character for character in text if unicodedata.category(character) == "Cf"} - _TURNING
+    printable = "".join(character for character in text if character not in joining)
+    if not printable.strip() or not printable.isprintable():
         raise ValueError("a name of printable characters is needed")
     return text
 
 
 Name = Annotated[str, Field(max_length=40), AfterValidator(_plain)]
 Identity = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+Pairs = Annotated[list[tuple[int, int]], Field(max_length=4 * GRID)]  # (row, label)
 SampleOrLabel = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -90,8 +106,15 @@ class Next(_Message):
     count: Annotated[int, Field(ge=0, le=2 * GRID)]
     one_label: bool = False
     label: Annotated[int, Field(ge=0)] | None = None
-    holding: Annotated[list[tuple[int, int]], Field(max_length=4 * GRID)] = []  # (row, label)
-    skipped: bool = False
+    holding: Pairs = []  # what it shows or keeps ready
+    answered: Pairs = []  # what it has answered, where the vote may still be on its way
+    again: Identity | None = None  # a round through what was skipped
+
+
+class Known(_Message):
+    """Tasks by number, of which the tab wants to know the rest."""
+
+    tasks: Pairs
 
 
 class Release(_Message):
@@ -121,11 +144,19 @@ def make_app(
     reviewer : str
         The name that the start screen proposes.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, title="labelhedge review")
+    meanings = definitions or {}
+    serving = _serving(corpus, store, queue.needed, meanings)
+
+    async def same(request: Request) -> None:
+        if request.headers.get(SERVING, serving) != serving:
+            detail = "this server has another corpus or other votes than the page: load it again"
+            raise HTTPException(409, detail, headers={SERVING: serving})
+
+    checks = [Depends(same)]
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, title="labelhedge review", dependencies=checks)
     pictures, words = Pictures(corpus), Words(corpus)
     rows = {sample: row for row, sample in enumerate(corpus.samples.ids)}
     labels = {label.id for label in corpus.labels}
-    meanings = definitions or {}
     lock = threading.Lock()  # the store and the queue change together
 
     def image(row: int, size: str) -> str:
@@ -145,12 +176,19 @@ def make_app(
     def refused(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=409)
 
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        # Without what was sent, which FastAPI repeats: half a surrogate pair in it would be no UTF-8.
+        found = [{"loc": item["loc"], "msg": item["msg"]} for item in error.errors()]
+        return JSONResponse({"detail": found}, status_code=422)
+
     @app.get("/api/state")
     def state() -> dict[str, Any]:
         asked = queue.by_label()
         return {
             "corpus": corpus.name,
             "votes": store.identity,
+            "serving": serving,
             "needed": queue.needed,
             "grid": GRID,
             "reviewer": reviewer,
@@ -176,33 +214,38 @@ def make_app(
 
     @app.get("/api/progress")
     def progress(reviewer: Name) -> dict[str, Any]:
-        with lock:
-            counts = store.counts()
-            by_label = queue.by_label()
-            return {
-                "progress": queue.progress(reviewer)._asdict(),
-                "reviewers": counts,
-                "labels": [[number, done, total] for number, (done, total) in sorted(by_label.items())],
-            }
+        return {
+            "progress": queue.progress(reviewer)._asdict(),
+            "reviewers": queue.counts(),
+            "labels": [[number, done, total] for number, (done, total) in sorted(queue.by_label().items())],
+        }
 
     @app.post("/api/next")
     def following(asked: Next) -> dict[str, Any]:
-        held = [Task(*pair) for pair in asked.holding]
         served = queue.serve(
             asked.reviewer,
             asked.session,
             count=asked.count,
             label=asked.label,
             one_label=asked.one_label,
-            holding=held,
-            skipped=asked.skipped,
+            holding=[Task(*pair) for pair in asked.holding],
+            answered=[Task(*pair) for pair in asked.answered],
+            again=asked.again,
         )
+        pictures.expect([task.row for task in served.tasks], "small" if asked.one_label else "large")
         return {
             "tasks": [shown(task) for task in served.tasks],
             "dropped": [list(task) for task in served.dropped],
             "waiting": served.waiting,
             "progress": queue.progress(asked.reviewer)._asdict(),
         }
+
+    @app.post("/api/tasks")
+    def known(asked: Known) -> list[dict[str, Any]]:
+        for row, label in asked.tasks:
+            if not (0 <= row < len(rows) and 0 <= label < len(corpus.labels)):
+                raise HTTPException(422, f"there is no sample {row} or no label {label}")
+        return [shown(Task(*pair)) for pair in asked.tasks]
 
     @app.put("/api/votes")
     def vote(sent: Votes) -> dict[str, Any]:
@@ -236,8 +279,10 @@ def make_app(
         if not 0 <= row < len(rows):
             raise HTTPException(404, "no such image")
         tag = pictures.tag(row, size)
-        fixed = v == tag[:12]  # the address names the content: it can be kept for good
-        head = {"etag": f'"{tag}"', "cache-control": f"private, {'max-age=604800, immutable' if fixed else 'no-cache'}"}
+        if v and v != tag[:12]:  # the page is of another corpus: the image would stand under a question about another
+            raise HTTPException(404, "another image stands here by now")
+        # With the content named in the address it can be kept for good.
+        head = {"etag": f'"{tag}"', "cache-control": f"private, {'max-age=604800, immutable' if v else 'no-cache'}"}
         if request.headers.get("if-none-match") == head["etag"]:
             return Response(status_code=304, headers=head)
         try:
@@ -249,6 +294,16 @@ def make_app(
 
     _serve_static(app)
     return app
+
+
+def _serving(corpus: Corpus, store: VoteStore, needed: int, meanings: dict[int, str]) -> str:
+    """What a page depends on, as one word: the votes, and all that the page keeps of the corpus."""
+    content = hashlib.blake2b(digest_size=12)
+    labels = [(label.id, label.name, meanings.get(number, "")) for number, label in enumerate(corpus.labels)]
+    content.update(repr((store.identity, needed, corpus.name, labels)).encode())
+    for sample, digest in zip(corpus.samples.ids, corpus.samples.digests, strict=True):
+        content.update(f"\0{sample}\0".encode() + digest)
+    return content.hexdigest()
 
 
 def _serve_static(app: FastAPI) -> None:

@@ -6,12 +6,14 @@ import os
 import secrets
 import socket
 import webbrowser
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import filelock
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,10 +22,10 @@ from labelhedge.corpus import Corpus
 from labelhedge.corpus.corpus import EMBEDDED
 from labelhedge.errors import LabelhedgeError
 from labelhedge.review.definitions import read_definitions
-from labelhedge.review.guard import Guard, is_loopback
+from labelhedge.review.guard import Guard, check_token, is_loopback
 from labelhedge.review.orders import Task
 from labelhedge.review.queue import Queue
-from labelhedge.verify import ANSWERS, VoteStore
+from labelhedge.verify import ANSWERS, Vote, VoteStore
 
 
 def serve(
@@ -31,6 +33,7 @@ def serve(
     tasks: Sequence[Task],
     *,
     order: str = "",
+    limit: int | None = None,
     votes: Path | None = None,
     needed: int = 1,
     definitions: Path | None = None,
@@ -50,6 +53,8 @@ def serve(
         What is asked, in order; see `make_tasks`.
     order : str
         The name of the order, which is kept with the votes.
+    limit : int, optional
+        Of the tasks, in their order, only so many that do not have all their votes yet.
     votes : file, optional
         Default: see `votes_path`.
     needed : int
@@ -59,9 +64,8 @@ def serve(
     reviewer : str
         The name that the start screen proposes.
     host, port : where to listen; port 0 takes a free one
-        Any host but the loopback address requires the token.
     token : str, optional
-        Default: a random one.
+        What everybody's browser must show; see `check_token`. Default: none on the loopback address, else a random one.
     open_page : bool
         Open the page in the browser.
     say : function
@@ -70,7 +74,8 @@ def serve(
     Raises
     ------
     LabelhedgeError
-        When FastAPI or uvicorn is not installed, the votes are another corpus's or in use, or the port is taken.
+        When FastAPI or uvicorn is not installed, the votes are another corpus's or in use, the port is taken, or the
+        token is too simple.
     """
     try:
         import uvicorn
@@ -79,12 +84,12 @@ def serve(
     except ModuleNotFoundError as error:
         raise needs(str(error.name), "review") from error
 
+    secret = check_token(token) if token is not None else None if is_loopback(host) else secrets.token_urlsafe(16)
     path = votes or votes_path(corpus)
     meanings = read_definitions(corpus, definitions)
     with VoteStore(path) as store, _only_server(path):
-        queue = _resume(corpus, tasks, store, needed)
+        queue = _resume(corpus, tasks, store, needed, limit)
         store.begin(order)
-        secret = None if is_loopback(host) else token or secrets.token_urlsafe(16)
         with _listen(host, port) as listening:
             port = listening.getsockname()[1]
             address = f"http://{_reachable(host)}:{port}/" + (f"?token={secret}" if secret else "")
@@ -133,7 +138,18 @@ def counts_table(store: VoteStore) -> Table | str:
     return table
 
 
-def _resume(corpus: Corpus, tasks: Sequence[Task], store: VoteStore, needed: int) -> Queue:
+def first_open(corpus: Corpus, tasks: Sequence[Task], votes: Sequence[Vote], needed: int, limit: int) -> list[Task]:
+    """The tasks in their order until `limit` of them lack votes; those before that have all theirs stay among them.
+
+    So a second sitting with the same limit goes on where the first one ended, and can still take its answers back.
+    """
+    answered = Counter((vote.sample, vote.label) for vote in votes if vote.answer != "skip")
+    ids, labels = corpus.samples.ids, [label.id for label in corpus.labels]
+    is_open = np.array([answered[ids[row], labels[label]] < needed for row, label in tasks], bool)
+    return list(tasks[: int(np.searchsorted(is_open.cumsum(), limit)) + 1])
+
+
+def _resume(corpus: Corpus, tasks: Sequence[Task], store: VoteStore, needed: int, limit: int | None) -> Queue:
     """A queue that knows the votes of the store."""
     known = store.votes()
     samples = set(corpus.samples.ids)
@@ -142,7 +158,8 @@ def _resume(corpus: Corpus, tasks: Sequence[Task], store: VoteStore, needed: int
             f"{store.path} holds {len(known):,} votes, none of them about a sample of {corpus.name}. "
             "To mend it: name another file with --votes FILE"
         )
-    queue = Queue(corpus, tasks, needed=needed)
+    chosen = tasks if limit is None else first_open(corpus, tasks, known, needed, limit)
+    queue = Queue(corpus, chosen, needed=needed)
     queue.record(known)
     return queue
 

@@ -6,6 +6,9 @@ import hashlib
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +24,7 @@ SIZES = {"large": 1600, "small": 320}
 EXAMPLES = 4
 _AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 _CACHE_BYTES = 96 * 2**20
+_EXPECTED = 96  # images
 _TEXT, _WORDS = 600, 60  # characters of a text, words of a list
 _WORD_COLUMNS = ("title", "tags", "keywords", "description")
 
@@ -42,7 +46,9 @@ class Pictures:
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
-        self._lock = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._awaited: dict[int, Future[bytes]] = {}
+        self._expected: OrderedDict[int, str] = OrderedDict()  # row -> size
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._bytes = 0
 
@@ -60,20 +66,72 @@ class Pictures:
         CorpusError
             When its file is gone or outside the corpus.
         """
+        found = self._find(row, size)
+        if found is not None:
+            return found
+        with self._lock:
+            mine = self._awaited.setdefault(row, Future())
+        with self._reading:
+            found = self._find(row, size)  # it may have been read along meanwhile
+            if found is None and not mine.done():
+                self._pass(row, mine)
+        return found or self._keep(row, size, mine.result())
+
+    def expect(self, rows: Iterable[int], size: str) -> None:
+        """Say what will be asked for soon: whoever reads next reads it along."""
+        with self._lock:
+            for row in rows:
+                if self.tag(row, size) not in self._kept:
+                    self._expected[row] = size
+            while len(self._expected) > _EXPECTED:
+                self._expected.popitem(last=False)
+
+    def _find(self, row: int, size: str) -> Picture | None:
         tag = self.tag(row, size)
         with self._lock:
             if tag in self._kept:
                 self._kept.move_to_end(tag)
-                return self._kept[tag]
-        ((_, data),) = self._corpus.images.read(np.array([row]))
-        picture = Picture(*_for_browser(data, SIZES[size]), tag)
+            return self._kept.get(tag)
+
+    def _keep(self, row: int, size: str, data: bytes) -> Picture:
+        picture = Picture(*_for_browser(data, SIZES[size]), self.tag(row, size))
         with self._lock:
-            if tag not in self._kept:
-                self._kept[tag] = picture
+            if picture.tag not in self._kept:
+                self._kept[picture.tag] = picture
                 self._bytes += len(picture.data)
             while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
                 self._bytes -= len(self._kept.popitem(last=False)[1].data)
         return picture
+
+    def _pass(self, row: int, mine: Future[bytes]) -> None:
+        """One pass through the files, for all who wait; there is one at a time.
+
+        A row group is decoded from its start, whatever is wanted of it: 24 tiles, each read by itself and all at
+        once, would decode it 24 times and hold it 24 times in memory.
+        """
+        with self._lock:
+            awaited = {**self._awaited, row: mine}
+            expected = {other: size for other, size in self._expected.items() if other not in awaited}
+            self._expected.clear()
+        images = self._corpus.images
+        try:
+            for place, data in images.read(np.array([*awaited, *expected])):
+                if place in awaited:
+                    awaited[place].set_result(data)
+                else:
+                    with suppress(ValueError):  # whoever asks for it is told
+                        self._keep(place, expected[place], data)
+        except (ValueError, OSError):  # a CorpusError too; it may be of any of them
+            for place, future in awaited.items():
+                if future.done():
+                    continue
+                try:
+                    future.set_result(images.read_one(place))
+                except (ValueError, OSError) as error:
+                    future.set_exception(error)
+        with self._lock:
+            for place in awaited:
+                self._awaited.pop(place, None)
 
 
 def _for_browser(data: bytes, limit: int) -> tuple[bytes, str]:

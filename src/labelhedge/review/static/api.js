@@ -1,5 +1,7 @@
 // Requests to the server. A failure is either "no answer" (try again) or a refusal (do not).
 
+const SERVING = "x-labelhedge-serving";
+
 export class NoAnswer extends Error {}
 
 export class Refused extends Error {
@@ -9,11 +11,22 @@ export class Refused extends Error {
   }
 }
 
+let serving = null;
+let left = () => {};
+
+// What this page was made for goes with every request. Where the server is another one by now (another corpus or other
+// votes at the same address), nothing of this page reaches it, and `then` is called.
+export function belongs(to, then) {
+  serving = to;
+  left = then;
+}
+
 export async function call(method, path, body, { keepalive = false } = {}) {
-  const options = { method, keepalive, credentials: "same-origin", signal: AbortSignal.timeout(15000) };
+  const options = { method, keepalive, credentials: "same-origin", headers: {}, signal: AbortSignal.timeout(15000) };
+  if (serving) options.headers[SERVING] = serving;
   if (body !== undefined) {
     options.body = JSON.stringify(body);
-    options.headers = { "content-type": "application/json" };
+    options.headers["content-type"] = "application/json";
   }
   let answer, content;
   try {
@@ -23,14 +36,18 @@ export async function call(method, path, body, { keepalive = false } = {}) {
     throw new NoAnswer(error.message);
   }
   if (answer.status >= 500) throw new NoAnswer(`the server failed (${answer.status})`);
+  if (answer.status === 409 && answer.headers.has(SERVING)) {
+    left();
+    throw new NoAnswer(reason(content));
+  }
   if (!answer.ok) throw new Refused(answer.status, reason(content));
   return content;
 }
 
 function reason(content) {
   const detail = content && content.detail;
-  if (Array.isArray(detail)) return detail.map((item) => `${(item.loc || []).slice(1).join(".")}: ${item.msg}`).join("; ");
-  return String(detail || "refused");
+  if (!Array.isArray(detail)) return String(detail || "refused");
+  return detail.map((item) => `${(item.loc || []).slice(1).join(".")}: ${item.msg.replace("Value error, ", "")}`).join("; ");
 }
 
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

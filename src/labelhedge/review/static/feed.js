@@ -1,32 +1,39 @@
 // The tasks of this tab: the ones on the screen and the next ones, whose images are loaded before they are needed.
 
-import { call, NoAnswer, pause } from "/static/api.js";
+import { call, NoAnswer, pause, Refused } from "/static/api.js";
 
+const MOST = 96; // tasks that a request names
 const pair = (task) => [task.row, task.label];
-const same = (a, b) => a[0] === b[0] && a[1] === b[1];
+const within = (pairs, task) => pairs.some(([row, label]) => row === task.row && label === task.label);
 
 export class Feed {
-  constructor(work, { size, ahead, oneLabel }) {
-    Object.assign(this, { work, size, ahead, oneLabel });
+  // `lost(tasks)`: called for tasks on the screen that have got their votes from others.
+  constructor(work, { size, ahead, oneLabel, lost }) {
+    Object.assign(this, { work, size, ahead, oneLabel, lost });
     this.current = []; // on the screen
     this.next = []; // batches to come
-    this.passed = []; // skipped once more, in a round through what was skipped
+    this.returned = []; // taken back, which the server may not know yet
     this.images = new Map(); // kept, so that the browser keeps them
+    this.idle = false; // at the end: nothing is asked for, so that nothing is kept from others
     this.closed = false;
   }
 
   holding() {
-    const tasks = [...this.current, ...this.next.flat()].map(pair);
-    return [...tasks, ...this.work.outbox.tasks(), ...this.passed].slice(0, 96);
+    return [...this.current, ...this.next.flat()].map(pair).slice(0, MOST);
   }
 
-  // The next batch, when there is one; null at the end. Waits for the server as long as it takes.
+  // The next batch, when there is one; how many are with others, at the end. Waits for the server as long as it takes.
   async advance() {
     this.current = [];
+    this.idle = false;
     while (!this.next.length && !this.closed) {
       const reply = await this.fill();
       if (this.closed || this.next.length) break;
-      if (reply && reply.asked && !reply.tasks.length) return { waiting: reply.waiting };
+      if (reply.refused) return reply;
+      if (reply.asked && !reply.tasks.length) {
+        this.idle = true;
+        return { waiting: reply.waiting };
+      }
     }
     if (this.closed) return { closed: true };
     this.current = this.next.shift();
@@ -34,9 +41,12 @@ export class Feed {
     return { tasks: this.current };
   }
 
+  // Tasks were taken back: they are on the screen again.
   back(tasks) {
     if (this.current.length) this.next.unshift(this.current);
     this.current = tasks;
+    this.returned.push(...tasks.map(pair));
+    this.idle = false;
   }
 
   // One request at a time.
@@ -45,33 +55,46 @@ export class Feed {
     return this.filling;
   }
 
+  wanted() {
+    if (this.idle) return 0;
+    if (this.size === 1) return Math.max(0, this.ahead - this.next.length);
+    return this.next.length < this.ahead ? this.size : 0;
+  }
+
   async ask() {
-    const wanted = this.size === 1 ? this.ahead - this.next.length : this.next.length < this.ahead ? this.size : 0;
-    const body = { count: Math.max(0, wanted), one_label: this.oneLabel, holding: this.holding() };
+    const { work } = this;
+    const count = this.wanted();
     for (let delay = 400; !this.closed; delay = Math.min(delay * 2, 3000)) {
+      this.returned = work.outbox.undoing();
+      const lists = { holding: this.holding(), answered: work.outbox.tasks().slice(-MOST) };
+      const body = { ...work.who(), ...lists, count, one_label: this.oneLabel, label: work.only, again: work.again };
+      const { steps } = work.outbox;
       try {
-        const reply = await call("POST", "/api/next", { ...this.work.who(), ...body, skipped: this.work.skipped });
+        const reply = await call("POST", "/api/next", body);
+        work.reached(reply.progress, steps === work.outbox.steps);
         this.take(reply);
-        return { ...reply, asked: body.count };
+        return { ...reply, asked: count };
       } catch (error) {
-        if (!(error instanceof NoAnswer) && error.status !== 403) throw error;
-        this.work.unreachable(error);
+        if (error instanceof Refused && error.status !== 403) return { refused: error };
+        if (!(error instanceof NoAnswer || error instanceof Refused)) throw error;
+        work.unreachable(error);
         await pause(delay);
-        body.holding = this.holding();
       }
     }
-    return null;
+    return { closed: true };
   }
 
   take(reply) {
-    this.work.reached(reply.progress);
     if (this.closed) return;
-    const gone = (task) => reply.dropped.some((other) => same(other, pair(task)));
+    const gone = (task) => within(reply.dropped, task) && !within(this.returned, task);
     this.next = this.next.map((batch) => batch.filter((task) => !gone(task))).filter((batch) => batch.length);
     if (this.size === 1) this.next.push(...reply.tasks.map((task) => [task]));
     else if (reply.tasks.length) this.next.push(reply.tasks);
     document.body.dataset.ahead = this.next.length;
     for (const task of reply.tasks) this.load(this.size === 1 ? task.large : task.small);
+    const lost = this.current.filter(gone);
+    this.current = this.current.filter((task) => !gone(task));
+    if (lost.length) this.lost(lost);
   }
 
   load(address) {

@@ -2,20 +2,21 @@
 
 import { Feed } from "/static/feed.js";
 import { examples, labelSize, make, note, say, watch } from "/static/look.js";
+import { enlarge, ready } from "/static/picture.js";
 
 const at = (id) => document.getElementById(id);
 const NEXT = { yes: "no", no: "yes", unsure: "yes" };
 
 export class Grid {
-  constructor(work, { show, ended }) {
-    Object.assign(this, { work, show, ended });
+  constructor(work, { show, ended, refused }) {
+    Object.assign(this, { work, show, ended, refused });
     this.ends = new AbortController();
     at("confirm").addEventListener("click", () => this.confirm(), { signal: this.ends.signal });
   }
 
   async start() {
     this.feed?.close();
-    this.feed = new Feed(this.work, { size: this.work.state.grid, ahead: 1, oneLabel: true });
+    this.feed = new Feed(this.work, { size: this.work.state.grid, ahead: 1, oneLabel: true, lost: (tasks) => this.lost(tasks) });
     await this.advance();
   }
 
@@ -32,16 +33,20 @@ export class Grid {
     clearTimeout(slow);
     if (feed !== this.feed || found.closed) return;
     at("tiles").classList.remove("waiting");
+    if (found.tasks) return this.draw(found.tasks.map((task) => [task, "yes"]));
     this.work.busy(this, false);
-    if (found.tasks) this.draw(found.tasks.map((task) => [task, "yes"]));
-    else {
-      this.answers = [];
-      await this.ended(found.waiting);
-    }
+    this.answers = [];
+    if (found.refused) this.refused(found.refused);
+    else await this.ended(found.waiting);
   }
 
-  draw(answers) {
+  // Until every image is there, or known to be broken, nothing is confirmed: "all right" is said of what was seen.
+  async draw(answers) {
+    this.work.busy(this, true);
+    const drawing = (this.drawing = {});
+    const wanted = () => drawing === this.drawing && !this.ends.signal.aborted;
     this.answers = answers;
+    this.loading = answers.length;
     const number = answers[0][0].label;
     const label = this.work.label(number);
     labelSize(at("grid-label"), label.name);
@@ -54,6 +59,30 @@ export class Grid {
     this.focus(0);
     watch.restart();
     say(`${label.name}: ${answers.length} images. Mark those that do not show it.`);
+    await Promise.all(this.tiles.map((tile, index) => this.load(tile, index, wanted)));
+    if (wanted()) this.work.busy(this, false);
+  }
+
+  async load(tile, index, wanted) {
+    const seen = await ready(tile.querySelector("img"), this.answers[index][0].small, wanted);
+    if (!wanted()) return;
+    this.loading -= 1;
+    tile.classList.remove("loading");
+    tile.classList.toggle("broken", !seen);
+    if (!seen && this.answers[index][1] === "yes") this.answers[index][1] = "unsure"; // nobody has seen it
+    this.paint(index);
+  }
+
+  // Others have finished some of the questions on the screen: their tiles stay in place, and are not answered.
+  lost(tasks) {
+    for (const task of tasks) {
+      const index = this.answers.findIndex(([other]) => other === task);
+      if (index < 0) continue;
+      this.answers[index][1] = "gone";
+      this.paint(index);
+    }
+    note(`Others have answered ${tasks.length} of these meanwhile.`);
+    if (this.answers.length && this.answers.every(([, answer]) => answer === "gone")) this.advance();
   }
 
   async drawExamples(number) {
@@ -64,17 +93,28 @@ export class Grid {
   tile(task, index) {
     const title = task.words.texts.find((text) => text.name === "title")?.text || task.sample;
     const because = task.words.evidence.join(", ");
-    const image = make("img", { src: task.small, alt: "", decoding: "async", draggable: false });
-    image.addEventListener("error", () => tile.classList.add("broken"));
-    const tile = make("button", { type: "button", title }, image, make("span", { className: "caption", textContent: because || title }));
-    tile.addEventListener("click", () => {
+    const image = make("img", { alt: "", decoding: "async", draggable: false });
+    const tile = make("button", { type: "button", title, className: "loading" }, image, make("span", { className: "caption", textContent: because || title }));
+    let before;
+    tile.addEventListener("click", (event) => {
+      if (event.detail < 2) before = this.answers[index][1];
       this.focus(index);
       this.mark(index, NEXT[this.answers[index][1]]);
+    });
+    tile.addEventListener("dblclick", () => {
+      this.mark(index, before); // two clicks have marked it and taken that back
+      enlarge(task);
+    });
+    tile.addEventListener("contextmenu", (event) => {
+      if (event.pointerType !== "touch") return;
+      event.preventDefault(); // a finger that stays
+      enlarge(task);
     });
     return tile;
   }
 
   mark(index, answer) {
+    if (this.answers[index][1] === "gone" || !answer) return;
     this.answers[index][1] = answer;
     this.paint(index);
     say({ yes: "right", no: "marked as wrong", unsure: "unsure" }[answer]);
@@ -85,14 +125,18 @@ export class Grid {
     const tile = this.tiles[index];
     tile.dataset.answer = answer;
     tile.setAttribute("aria-pressed", String(answer === "no"));
-    const state = { yes: "", no: ", marked as wrong", unsure: ", unsure" }[answer];
-    tile.setAttribute("aria-label", `${index + 1} of ${this.answers.length}: ${tile.title}${state}`);
+    tile.setAttribute("aria-disabled", String(answer === "gone"));
+    const unseen = tile.classList.contains("broken") ? ", cannot be shown" : "";
+    const state = { yes: "", no: ", marked as wrong", unsure: ", unsure", gone: ", answered by others" }[answer];
+    tile.setAttribute("aria-label", `${index + 1} of ${this.answers.length}: ${tile.title}${unseen}${state}`);
     const count = (kind) => this.answers.filter(([, other]) => other === kind).length;
     const wrong = count("no"), unsure = count("unsure");
     const text =
-      (wrong ? `${wrong} wrong, ${count("yes")} right` : unsure ? `${count("yes")} right` : `All ${count("yes")} right`) + (unsure ? `, ${unsure} unsure` : "");
+      this.loading ? `Loading ${this.loading}…`
+      : (wrong ? `${wrong} wrong, ${count("yes")} right` : unsure ? `${count("yes")} right` : `All ${count("yes")} right`) + (unsure ? `, ${unsure} unsure` : "");
+    at("confirm").disabled = this.loading > 0;
     at("confirm-text").textContent = text;
-    at("confirm").setAttribute("aria-label", `${text}: confirm`);
+    at("confirm").setAttribute("aria-label", this.loading ? text : `${text}: confirm`);
   }
 
   focus(index) {
@@ -107,25 +151,27 @@ export class Grid {
     return second < 0 ? this.tiles.length : second;
   }
 
-  key(event) {
+  key(key, event) {
+    if (!this.answers.length) return false; // the next ones are on their way
     const inside = this.tiles.includes(document.activeElement) || document.activeElement === document.body;
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns(), ArrowUp: -this.columns() };
-    if (event.key in steps) {
-      const target = this.at + steps[event.key];
+    if (key in steps) {
+      const target = this.at + steps[key];
       if (target >= 0 && target < this.tiles.length) this.focus(target);
-      else if (event.key === "ArrowDown") this.focus(this.tiles.length - 1);
-    } else if (event.key === "Home") this.focus(0);
-    else if (event.key === "End") this.focus(this.tiles.length - 1);
-    else if (event.key === "u") this.mark(this.at, this.answers[this.at][1] === "unsure" ? "yes" : "unsure");
-    else if (event.key === " " && inside && !event.repeat) this.mark(this.at, NEXT[this.answers[this.at][1]]);
-    else if (event.key === "Enter" && inside && !event.repeat) this.confirm();
+      else if (key === "ArrowDown") this.focus(this.tiles.length - 1);
+    } else if (key === "Home") this.focus(0);
+    else if (key === "End") this.focus(this.tiles.length - 1);
+    else if (key === "l") enlarge(this.answers[this.at][0]);
+    else if (key === "u") this.mark(this.at, this.answers[this.at][1] === "unsure" ? "yes" : "unsure");
+    else if (key === " " && inside && !event.repeat) this.mark(this.at, NEXT[this.answers[this.at][1]]);
+    else if (key === "Enter" && inside && !event.repeat) this.confirm();
     else return false;
     return true;
   }
 
   confirm() {
     if (this.busy || !this.answers.length) return;
-    const answers = this.answers;
+    const answers = this.answers.filter(([, answer]) => answer !== "gone");
     this.answers = [];
     this.work.answer(answers, watch.seconds());
     const wrong = answers.filter(([, answer]) => answer === "no").length;
@@ -135,9 +181,7 @@ export class Grid {
 
   // Answers were taken back: a grid comes again with its marks; a single answer comes as a grid of one.
   back(answers) {
-    this.feed.passed = [];
-    if (this.answers.length) this.feed.next.unshift(this.answers.map(([task]) => task));
-    this.feed.current = answers.map(([task]) => task);
+    this.feed.back(answers.map(([task]) => task));
     this.draw(answers.map(([task, answer]) => [task, answer === "skip" ? "yes" : answer]));
     note("Taken back, with your marks.");
   }

@@ -9,8 +9,13 @@ export function make(name, properties = {}, ...children) {
   return element;
 }
 
+// The same words once more would not be read out: they are numbered.
+let said = "", times = 1;
+
 export function say(text) {
-  at("live").textContent = text;
+  times = text === said ? times + 1 : 1;
+  said = text;
+  at("live").textContent = times > 1 ? `${text} (${times})` : text;
 }
 
 let fading;

@@ -1,172 +1,17 @@
 // The page: start screen, the two ways of looking, waiting and end; what they share is `work`.
 
-import { call, newId, NoAnswer, pause } from "/static/api.js";
+import { belongs, call, newId, NoAnswer, pause, Refused } from "/static/api.js";
+import { drawEnd, openPanel } from "/static/ends.js";
 import { Grid } from "/static/grid.js";
-import { achievement, labelBars, minutes, reviewerTable, say } from "/static/look.js";
-import { Outbox } from "/static/outbox.js";
+import { keyOf } from "/static/keys.js";
+import { make, note, say } from "/static/look.js";
+import { listenToZoom } from "/static/picture.js";
 import { Single } from "/static/single.js";
+import { local } from "/static/storage.js";
+import { Work } from "/static/work.js";
 
 const at = (id) => document.getElementById(id);
 const BEAT = 45000; // milliseconds between signs of life, well under the server's lease
-
-class Work {
-  constructor(state) {
-    this.state = state;
-    this.session = sessionStorage.getItem("labelhedge:session") || newId();
-    sessionStorage.setItem("labelhedge:session", this.session);
-    this.name = "";
-    this.skipped = false;
-    this.made = 0; // answers of this tab since it was opened
-    this.times = []; // seconds of the last answers
-    this.history = JSON.parse(sessionStorage.getItem(this.historyKey()) || "[]");
-    this.labels = new Map(); // number -> examples
-    this.outbox = new Outbox(state.votes, this.session, {
-      changed: (outbox) => this.showSaved(outbox),
-      answered: (reply) => this.reached(reply.progress),
-      refused: (entry, error) => this.alarm(`The server refused an answer, and it was dropped: ${error.message}`),
-    });
-  }
-
-  historyKey() {
-    return `labelhedge:history:${this.state.votes}`;
-  }
-
-  who() {
-    return { reviewer: this.name, session: this.session };
-  }
-
-  label(number) {
-    return this.state.labels[number];
-  }
-
-  async examples(number) {
-    if (!this.labels.has(number)) {
-      const found = call("GET", `/api/labels/${number}`).then((reply) => reply.examples);
-      found.catch(() => this.labels.delete(number));
-      this.labels.set(number, found);
-    }
-    return this.labels.get(number).catch(() => []);
-  }
-
-  // While the next task is not there keys answer nothing: nobody answers what they have not seen.
-  busy(view, is) {
-    view.busy = is;
-    document.body.toggleAttribute("data-busy", is);
-  }
-
-  // Keep answers: [[task, answer], …], made together, to be undone together.
-  answer(answers, seconds) {
-    const each = seconds / answers.length;
-    const entries = answers.map(([task, answer]) => ({
-      task: [task.row, task.label],
-      vote: {
-        id: newId(),
-        sample: task.sample,
-        label: this.label(task.label).id,
-        reviewer: this.name,
-        answer,
-        seconds: Math.round(Math.min(each, 3600) * 100) / 100,
-        session: this.session,
-      },
-    }));
-    this.history.push({ name: this.name, ids: entries.map((entry) => entry.vote.id), answers });
-    this.keepHistory();
-    const counted = answers.filter(([, answer]) => answer !== "skip").length;
-    this.made += counted;
-    for (let i = 0; i < counted; i++) this.times.push(each);
-    this.times = this.times.slice(-60);
-    this.outbox.add(...entries);
-    this.guess(counted, answers.length - counted);
-    achievement(this, counted);
-  }
-
-  // Take the last answers back; returns them: [[task, answer], …].
-  undo() {
-    const last = this.history.pop();
-    if (!last) return null;
-    this.keepHistory();
-    const counted = last.answers.filter(([, answer]) => answer !== "skip").length;
-    this.made = Math.max(0, this.made - counted);
-    this.outbox.add({ undo: { ids: last.ids, ...this.who() } });
-    this.guess(-counted, counted - last.answers.length);
-    return last.answers;
-  }
-
-  canUndo() {
-    return this.history.length > 0 && this.history.at(-1).name === this.name;
-  }
-
-  keepHistory() {
-    this.history = this.history.slice(-40);
-    sessionStorage.setItem(this.historyKey(), JSON.stringify(this.history));
-    for (const button of document.querySelectorAll("[data-undo]")) button.disabled = !this.canUndo();
-  }
-
-  // Show at once what the server will say in a moment.
-  guess(counted, skips) {
-    if (!this.progress) return;
-    this.progress.mine += counted;
-    this.progress.skipped += skips;
-    this.progress.open_to_me -= counted + skips;
-    if (this.state.needed === 1) this.progress.done += counted;
-    this.showProgress();
-  }
-
-  reached(progress) {
-    at("alert").hidden = this.outbox.state === "locked" || this.alarmed ? at("alert").hidden : true;
-    if (!this.outbox.entries.length || !this.progress) this.progress = progress;
-    this.down = false;
-    this.showSaved(this.outbox);
-    this.showProgress();
-  }
-
-  unreachable(error) {
-    this.down = error.status === 403 ? "locked" : "offline";
-    this.showSaved(this.outbox);
-  }
-
-  alarm(text) {
-    this.alarmed = true;
-    at("alert").textContent = text;
-    at("alert").hidden = false;
-  }
-
-  // Of everybody where one vote is enough; of one's own where several are needed, as nothing would move otherwise.
-  showProgress() {
-    const { done, total, mine, open_to_me: open } = this.progress;
-    const [part, whole] = this.state.needed > 1 ? [mine, mine + open] : [done, total];
-    at("bar-all").style.width = `${(100 * part) / Math.max(whole, 1)}%`;
-    at("count").textContent = `${part.toLocaleString()} of ${whole.toLocaleString()}`;
-    at("progress").setAttribute("aria-label", `Progress: ${part} of ${whole} done`);
-    at("pace").textContent = this.paceText(open);
-  }
-
-  paceText(open) {
-    if (this.times.length < 5) return this.made ? `${this.made} now` : "";
-    const each = this.times.reduce((a, b) => a + b, 0) / this.times.length;
-    return `${this.made.toLocaleString()} now · ${Math.round(60 / Math.max(each, 0.2))} a minute · ${minutes(open * each)}`;
-  }
-
-  showSaved(outbox) {
-    const waiting = outbox.entries.filter((entry) => entry.vote).length;
-    const state = outbox.state === "saved" && this.down ? this.down : outbox.state;
-    const kept = waiting ? `${waiting} answer${waiting > 1 ? "s" : ""} kept here` : "no answer is lost";
-    const chip = at("saved");
-    if (chip.dataset.state !== state && state === "offline") say(`No connection, ${kept}, trying again`);
-    if (chip.dataset.state === "offline" && state === "saved") say("Connected again, all answers are saved");
-    chip.dataset.state = state;
-    chip.textContent = { saved: "Saved", saving: "Saving", offline: "Trying again", locked: "Locked" }[state];
-    chip.title = { offline: "Try now", locked: "Open the address that the server prints" }[state] || "";
-    const text = {
-      offline: `No connection to the server: ${kept}. Trying again by itself.`,
-      locked: `The server wants its token: open the address that it has printed. Until then ${kept}.`,
-    }[state];
-    if (text) {
-      at("alert").textContent = text;
-      at("alert").hidden = false;
-    } else if (!this.alarmed) at("alert").hidden = true;
-  }
-}
 
 let work, view;
 
@@ -178,9 +23,20 @@ function show(screen) {
 
 async function open(mode) {
   if (view) view.close();
-  localStorage.setItem("labelhedge:mode", mode);
-  view = new (mode === "grid" ? Grid : Single)(work, { show, ended });
+  local.set("labelhedge:mode", mode);
+  view = new (mode === "grid" ? Grid : Single)(work, { show, ended, refused });
   await view.start();
+}
+
+// The server takes no request of ours, of this name most likely: back to where it is given.
+function refused(error) {
+  view.close();
+  view = null;
+  document.body.removeAttribute("data-busy");
+  at("start-refused").textContent = `The server refuses: ${error.message}`;
+  at("start-refused").hidden = false;
+  show("start");
+  at("name").focus();
 }
 
 // Nothing to serve: all done, or the rest is with others.
@@ -194,63 +50,9 @@ async function ended(waiting) {
     if (mine === view && document.body.dataset.screen === "wait") await view.start();
     return;
   }
-  work.skipped = false;
+  work.again = null;
   show("end");
-  await drawEnd();
-}
-
-async function drawEnd() {
-  for (let delay = 400; document.body.dataset.screen === "end"; delay = Math.min(delay * 2, 5000)) {
-    try {
-      while (work.outbox.entries.length) await pause(100);
-      const found = await call("GET", `/api/progress?reviewer=${encodeURIComponent(work.name)}`);
-      work.reached(found.progress);
-      return fillEnd(found);
-    } catch (error) {
-      work.unreachable(error);
-      await pause(delay);
-    }
-  }
-}
-
-function fillEnd(found) {
-  const mine = found.reviewers[work.name] || { yes: 0, no: 0, unsure: 0, skip: 0 };
-  const answered = mine.yes + mine.no + mine.unsure;
-  const { done, total } = found.progress;
-  at("end-text").textContent =
-    done === total ? `All ${total.toLocaleString()} questions have their answers.`
-    : `There is nothing more to ask you. ${done.toLocaleString()} of ${total.toLocaleString()} questions have all their answers.`;
-  at("end-facts").replaceChildren(
-    ...[["answered by you", answered], ["yes", mine.yes], ["no", mine.no], ["unsure", mine.unsure]].map(([name, value]) => {
-      const item = document.createElement("div");
-      item.append(Object.assign(document.createElement("dd"), { textContent: value.toLocaleString() }));
-      item.append(Object.assign(document.createElement("dt"), { textContent: name }));
-      return item;
-    }),
-  );
-  at("again").hidden = !mine.skip;
-  at("again").textContent = `Look at the ${mine.skip} that I skipped`;
-  reviewerTable(at("end-reviewers"), found.reviewers, work.name);
-  labelBars(at("end-labels"), found.labels, work.state.labels);
-  say(`Done. Thank you! You have answered ${answered}.`);
-}
-
-async function openPanel() {
-  if (!work || !work.name) return;
-  at("panel").showModal();
-  at("panel-text").textContent = "…";
-  try {
-    const found = await call("GET", `/api/progress?reviewer=${encodeURIComponent(work.name)}`);
-    const { done, total } = found.progress;
-    at("panel-text").textContent =
-      `${done.toLocaleString()} of ${total.toLocaleString()} questions have ` +
-      (work.state.needed > 1 ? `their ${work.state.needed} answers. ` : "their answer. ") +
-      (work.made ? `You: ${work.paceText(work.progress.open_to_me)}.` : "");
-    reviewerTable(at("panel-reviewers"), found.reviewers, work.name);
-    labelBars(at("panel-labels"), found.labels, work.state.labels);
-  } catch (error) {
-    at("panel-text").textContent = `The server does not answer: ${error.message}`;
-  }
+  await drawEnd(work);
 }
 
 async function toggle() {
@@ -258,22 +60,31 @@ async function toggle() {
   await open(view instanceof Grid ? "single" : "grid");
 }
 
-function undo() {
-  if (!work.canUndo() || view.busy) return;
-  const answers = work.undo();
-  view.back(answers);
-  say(`Taken back: ${answers.length > 1 ? `${answers.length} answers` : answers[0][1]}`);
+async function undo() {
+  if (!view || view.busy || !work.canUndo()) return;
+  const mine = view;
+  work.busy(mine, true);
+  try {
+    const answers = await work.undo();
+    say(`Taken back: ${answers.length > 1 ? `${answers.length} answers` : answers[0][1]}`);
+    if (mine === view) view.back(answers);
+  } catch (error) {
+    if (!(error instanceof NoAnswer || error instanceof Refused)) throw error;
+    if (mine === view) work.busy(mine, false);
+    note(`This cannot be taken back now: ${error.message}`);
+  }
 }
 
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;
   if (document.querySelector("dialog[open]") || !view) return;
   const screen = document.body.dataset.screen;
-  if (event.key === "?") at("keys").showModal();
-  else if (event.key === "p") openPanel();
-  else if (event.key === "g" && !event.repeat) toggle();
-  else if ((event.key === "z" || event.key === "Backspace") && !event.repeat) undo();
-  else if (!(screen === "single" || screen === "grid") || !view.key(event)) return;
+  const key = keyOf(event);
+  if (key === "?") at("keys").showModal();
+  else if (key === "p") openPanel(work);
+  else if (key === "g" && !event.repeat) toggle();
+  else if ((key === "z" || key === "Backspace") && !event.repeat) undo();
+  else if (!(screen === "single" || screen === "grid") || !view.key(key, event)) return;
   event.preventDefault();
 }
 
@@ -282,8 +93,10 @@ async function begin(event) {
   const name = at("name").value.trim().replace(/\s+/g, " ");
   if (!name) return at("name").focus();
   work.name = name;
-  localStorage.setItem("labelhedge:name", name);
-  work.keepHistory();
+  work.only = at("only").value ? Number(at("only").value) : null;
+  local.set("labelhedge:name", name);
+  work.limitHistory();
+  at("start-refused").hidden = true;
   at("name").blur();
   await open(new FormData(event.target).get("mode"));
 }
@@ -291,7 +104,7 @@ async function begin(event) {
 function listen() {
   document.querySelector("#start form").addEventListener("submit", begin);
   at("switch").addEventListener("click", toggle);
-  at("progress").addEventListener("click", openPanel);
+  at("progress").addEventListener("click", () => openPanel(work));
   at("help").addEventListener("click", () => at("keys").showModal());
   at("saved").addEventListener("click", () => work.outbox.hurry());
   at("alert").addEventListener("click", () => {
@@ -299,16 +112,39 @@ function listen() {
     at("alert").hidden = true;
   });
   at("again").addEventListener("click", () => {
-    work.skipped = true;
+    work.again = newId();
+    view.start();
+  });
+  at("all-labels").addEventListener("click", () => {
+    work.only = null;
     view.start();
   });
   for (const button of document.querySelectorAll("[data-undo]")) button.addEventListener("click", undo);
   addEventListener("keydown", onKey);
+  listenToZoom(keyOf);
   addEventListener("pagehide", () => {
+    work.putHistory();
     if (work.name) call("POST", "/api/release", work.who(), { keepalive: true }).catch(() => {});
   });
-  addEventListener("pageshow", (event) => event.persisted && view?.feed.fill());
-  setInterval(() => !document.hidden && view?.feed && view.feed.fill(), BEAT);
+  addEventListener("pageshow", (event) => event.persisted && location.reload()); // it has let go of everything
+  addEventListener("beforeunload", (event) => work.outbox.unkept && work.outbox.entries.length && event.preventDefault());
+  document.addEventListener("visibilitychange", beat);
+  setInterval(beat, BEAT);
+}
+
+// A sign of life, which also brings what has changed meanwhile. At the end it asks for nothing, until there is something.
+async function beat() {
+  if (document.hidden || !view) return;
+  await view.feed.filling; // what is asked now is to be told now
+  const reply = await view?.feed.fill();
+  const more = reply?.progress && reply.progress.open_to_me > 0 && work.only === null;
+  if (more && document.body.dataset.screen === "end") view.start();
+}
+
+// The server has another corpus or other votes by now. What is on its way stays in the browser, for the votes it is for.
+function moved() {
+  if (work.outbox.unkept) work.alarm("The server has other votes by now, and the last answers are in this tab only: start the former server again.");
+  else location.reload();
 }
 
 async function boot() {
@@ -323,15 +159,19 @@ async function boot() {
     }
   }
   work = new Work(state);
+  belongs(state.serving, moved);
   document.title = `${state.corpus} · review`;
   at("corpus").textContent = state.corpus;
-  at("name").value = state.reviewer || localStorage.getItem("labelhedge:name") || "";
+  at("name").value = local.get("labelhedge:name") || state.reviewer;
   const count = `${state.total.toLocaleString()} question${state.total > 1 ? "s" : ""}`;
   const votes = state.needed > 1 ? ` Each needs the answers of ${state.needed} people.` : "";
   at("start-what").textContent = `${count} about the images of ${state.corpus}.${votes}`;
-  const mode = localStorage.getItem("labelhedge:mode");
+  const mode = local.get("labelhedge:mode");
   if (mode === "grid") document.querySelector("input[value=grid]").checked = true;
   document.body.classList.toggle("defined", state.labels.some((label) => label.definition));
+  at("only-field").hidden = state.asked.length < 2;
+  const names = state.asked.map((number) => [state.labels[number].name, number]).sort(([a], [b]) => a.localeCompare(b));
+  at("only").append(...names.map(([name, number]) => make("option", { value: number, textContent: name })));
   listen();
   show("start");
   at("name").focus();

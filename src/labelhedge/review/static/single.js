@@ -1,28 +1,30 @@
 // One by one: a large image, a label, yes or no.
 
+import { pause } from "/static/api.js";
 import { Feed } from "/static/feed.js";
 import { examples, labelSize, note, say, watch, words } from "/static/look.js";
+import { enlarge, ready, zoomed } from "/static/picture.js";
 
 const at = (id) => document.getElementById(id);
 const KEYS = { y: "yes", ArrowRight: "yes", n: "no", ArrowLeft: "no", u: "unsure", ArrowDown: "unsure", s: "skip", ArrowUp: "skip" };
 const FAR = 90; // pixels to drag for an answer
 
 export class Single {
-  constructor(work, { show, ended }) {
-    Object.assign(this, { work, show, ended });
+  constructor(work, { show, ended, refused }) {
+    Object.assign(this, { work, show, ended, refused });
     this.ends = new AbortController();
     const options = { signal: this.ends.signal };
     for (const button of document.querySelectorAll("[data-answer]")) {
       button.addEventListener("click", () => this.answer(button.dataset.answer), options);
     }
-    at("image").addEventListener("load", () => this.broken(false), options);
-    at("image").addEventListener("error", () => this.broken(true), options);
+    at("enlarge").addEventListener("click", () => this.enlarge(), options);
+    at("stage").addEventListener("dblclick", () => this.enlarge(), options);
     this.drag(options);
   }
 
   async start() {
     this.feed?.close();
-    this.feed = new Feed(this.work, { size: 1, ahead: 4, oneLabel: false });
+    this.feed = new Feed(this.work, { size: 1, ahead: 4, oneLabel: false, lost: () => this.lost() });
     await this.advance();
   }
 
@@ -31,7 +33,7 @@ export class Single {
     this.ends.abort();
   }
 
-  async advance() {
+  async advance(late = 0) {
     this.work.busy(this, true);
     const feed = this.feed;
     const slow = setTimeout(() => at("stage").classList.add("waiting"), 250);
@@ -39,19 +41,23 @@ export class Single {
     clearTimeout(slow);
     if (feed !== this.feed || found.closed) return;
     at("stage").classList.remove("waiting");
+    if (found.tasks) return this.draw(found.tasks[0], undefined, late);
     this.work.busy(this, false);
-    if (found.tasks) this.draw(found.tasks[0]);
-    else {
-      this.task = null;
-      await this.ended(found.waiting);
-    }
+    this.task = null;
+    if (found.refused) this.refused(found.refused);
+    else await this.ended(found.waiting);
   }
 
-  draw(task, before) {
+  // Until the image is there nothing is answered, and no other image stands beside the label.
+  async draw(task, before, least = 0) {
+    this.work.busy(this, true);
+    const drawing = (this.drawing = {});
+    const wanted = () => drawing === this.drawing && !this.ends.signal.aborted;
     this.task = task;
     const label = this.work.label(task.label);
     const image = at("image");
-    if (image.getAttribute("src") !== task.large) image.src = task.large;
+    at("stage").classList.add("loading");
+    at("broken").hidden = true;
     const title = task.words.texts.find((text) => text.name === "title");
     image.alt = title ? `The image to check: ${title.text}` : "The image to check";
     if (this.shownLabel !== task.label) {
@@ -65,8 +71,22 @@ export class Single {
       button.classList.toggle("before", button.dataset.answer === before);
     }
     this.show("single");
+    const [seen] = await Promise.all([ready(image, task.large, wanted), pause(least)]);
+    if (!wanted()) return;
+    at("stage").classList.remove("loading");
+    at("broken").hidden = seen;
+    image.classList.toggle("unseen", !seen);
+    this.work.busy(this, false);
     watch.restart();
-    if (!before) say(`${label.name}?`);
+    if (!seen) say("This image cannot be shown.");
+    else if (!before) say(`${label.name}?`);
+  }
+
+  // Others have finished the question on the screen: the next one comes, and takes no key that was meant for this one.
+  async lost() {
+    at("zoom").close();
+    note("Others have answered this one meanwhile.");
+    await this.advance(700);
   }
 
   async drawExamples(number) {
@@ -74,9 +94,8 @@ export class Single {
     if (number === this.shownLabel) examples(at("examples"), found, 4);
   }
 
-  broken(is) {
-    at("broken").hidden = !is;
-    at("image").classList.toggle("unseen", is);
+  enlarge() {
+    if (!this.busy && this.task && at("broken").hidden) enlarge(this.task);
   }
 
   answer(answer) {
@@ -84,25 +103,26 @@ export class Single {
     const task = this.task;
     this.flash(answer);
     this.work.answer([[task, answer]], watch.seconds());
-    if (answer === "skip" && this.work.skipped) this.feed.passed.push([task.row, task.label]);
     this.advance();
   }
 
   // Answers were taken back: their tasks come again, the last one first.
   back(answers) {
-    this.feed.passed = [];
     const [first, ...rest] = answers;
-    if (this.task && this.feed.current.length) this.feed.next.unshift(this.feed.current);
-    for (const [task] of rest.reverse()) this.feed.next.unshift([task]);
-    this.feed.current = [first[0]];
+    for (const [task] of rest.reverse()) this.feed.back([task]);
+    this.feed.back([first[0]]);
     this.draw(first[0], first[1]);
     note(`Taken back. You had said ${first[1]}.`);
   }
 
-  key(event) {
-    const answer = KEYS[event.key];
+  key(key, event) {
+    if (key === "l") {
+      this.enlarge();
+      return true;
+    }
+    const answer = KEYS[key];
     if (!answer) return false;
-    if (event.target === at("words") && event.key.startsWith("Arrow") && /Up|Down/.test(event.key)) return false;
+    if (event.target === at("words") && /^Arrow(Up|Down)$/.test(key)) return false;
     if (!event.repeat) this.answer(answer);
     return true;
   }
@@ -130,7 +150,7 @@ export class Single {
       return lean;
     };
     stage.addEventListener("pointerdown", (event) => {
-      if (event.isPrimary && event.button === 0) start = event.clientX;
+      if (event.isPrimary && event.button === 0 && !zoomed() && !event.target.closest("button")) start = event.clientX;
     }, options);
     stage.addEventListener("pointermove", (event) => {
       if (start === null) return;
