@@ -63,7 +63,9 @@ class OrderSettings:
 
 
 def random_order(corpus: Corpus, settings: OrderSettings) -> Iterator[Task]:
-    """Samples at random, each with all its observed labels: rates measured on any first part are unbiased.
+    """Samples at random, each with all its observed labels: any first part is a random part, for unbiased rates.
+
+    Of the page's grid that holds label by label, as it asks about one label first.
 
     A sample's place follows from the seed and its id alone, so that the order stays when samples are added or
     taken away. A sample without an observed label is not asked about, as there is no label to ask for.
