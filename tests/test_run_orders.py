@@ -129,6 +129,10 @@ def test_what_is_missing_is_named(corpus, make_corpus, tmp_path):
     sure = write_run(tmp_path / "sure", corpus, distill=(certain, 0.5))
     with pytest.raises(ValueError, match=r"of distill in .* are the observed labels.* --order random"):
         make_tasks(corpus, "useful", OrderSettings(run=sure))
+    both = write_run(tmp_path / "both", corpus, distill=(certain, 0.9), hedge=(drawn(corpus), 0.5))
+    with pytest.raises(ValueError, match=r"of distill in .* are the observed labels"):  # hedge's rows come last
+        make_tasks(corpus, "useful", OrderSettings(run=both))
+    assert make_tasks(corpus, "useful", OrderSettings(run=both, method="hedge"))
     turned = lh.Corpus.open(make_corpus(tmp_path / "turned", columns={"observed": reversed_labels}))
     with pytest.raises(ValueError, match="is a run on another corpus"):
         make_tasks(other, "useful", OrderSettings(run=run))
@@ -141,7 +145,7 @@ def test_what_is_missing_is_named(corpus, make_corpus, tmp_path):
         make_tasks(corpus, "useful", OrderSettings(run=run))
     (run / "results.json").write_text('{"results": []}')
     pq.write_table(pa.table({name: [] for name in SCHEMA.names}, schema=SCHEMA), run / "labels.parquet")
-    with pytest.raises(ValueError, match="it has those of: none"):
+    with pytest.raises(ValueError, match="made pseudo labels: run hedge or distill"):
         make_tasks(corpus, "useful", OrderSettings(run=run))
 
 

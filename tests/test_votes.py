@@ -178,7 +178,7 @@ def test_a_damaged_file_is_told_with_the_mend(tmp_path):
         store.add([vote(number, sample=f"s{number}") for number in range(500)])
     data = (tmp_path / "v.sqlite").read_bytes()
     (tmp_path / "v.sqlite").write_bytes(data[: 4096 * 3] + bytes(len(data) - 4096 * 3))  # the header is sound
-    for read in (VoteStore.votes, VoteStore.counts, VoteStore.orders, VoteStore.history):
+    for read in (VoteStore.votes, VoteStore.counts, VoteStore.first_asked, VoteStore.history):
         with (
             pytest.raises(VoteError, match=r"v\.sqlite: the file is damaged \(.*malformed.*sqlite3 v.sqlite .recover"),
             VoteStore(tmp_path / "v.sqlite") as store,
@@ -186,23 +186,23 @@ def test_a_damaged_file_is_told_with_the_mend(tmp_path):
             read(store)
 
 
-def test_the_order_in_which_samples_were_first_asked_about(tmp_path):
+def test_the_sitting_and_order_in_which_samples_were_first_asked_about(tmp_path):
     with VoteStore(tmp_path / "v.sqlite") as store:
         store.add([vote(0, sample="before")])
         store.begin("useful")  # nothing was added in it
         store.begin("random")
-        store.add([vote(1, sample="a"), vote(2, sample="b")])
+        store.add([vote(1, sample="a"), vote(2, sample="b"), vote(3, "skip", sample="c")])
         store.begin("useful")
-        store.add([vote(3, "no", sample="a"), vote(4, sample="c")])
-        assert store.orders() == {"before": "", "a": "random", "b": "random", "c": "useful"}
+        store.add([vote(4, "no", sample="a"), vote(5, sample="c")])
+        found = {"before": (-1, ""), "a": (0, "random"), "b": (0, "random"), "c": (1, "useful")}  # a skip is no answer
+        assert store.first_asked() == found
         store.undo(["2"], reviewer="ana")
-        store.add([vote(5, "no", sample="b")])
+        store.add([vote(6, "no", sample="b")])
     with VoteStore(tmp_path / "v.sqlite") as store:
-        assert store.orders() == {"before": "", "a": "random", "b": "random", "c": "useful"}
+        assert store.first_asked() == {**found, "b": (1, "useful")}
         store.begin("suspicious")
-        store.add([vote(6, sample="d"), vote(7, sample="c")])
-        assert store.orders()["d"] == "suspicious"
-        assert store.orders()["c"] == "useful"
+        store.add([vote(7, sample="d"), vote(8, sample="c")])
+        assert store.first_asked() == {**found, "b": (1, "useful"), "d": (2, "suspicious")}
 
 
 def test_a_missing_file_or_folder_is_named(tmp_path):

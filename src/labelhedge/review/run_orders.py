@@ -123,7 +123,9 @@ def pseudo_labels_of(run: Path, corpus: Corpus, method: str | None) -> Iterator[
     made = pq.read_table(path, columns=["method"])["method"].unique().to_pylist()
     if not made or (method is not None and method not in made):
         raise LabelhedgeError(
-            f"{path} has no pseudo labels of {method or 'any method'!r}; it has those of: {', '.join(made) or 'none'}"
+            f"{path} has no pseudo labels of {method!r}; it has those of: {', '.join(made) or 'none'}"
+            if method
+            else f"no method of {run} made pseudo labels: run hedge or distill, which need a few checked images"
         )
     chosen = method or _best(run, made)
     place = {id_: row for row, id_ in enumerate(corpus.samples.ids)}
@@ -132,6 +134,8 @@ def pseudo_labels_of(run: Path, corpus: Corpus, method: str | None) -> Iterator[
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_BATCH, columns=["id", "method", "observed", "pseudo", "trusted"]):
             batch = batch.filter(np.asarray(batch.column("method")) == chosen)
+            if not len(batch):
+                continue
             ids = batch.column("id").to_pylist()
             pseudo = np.asarray(batch.column("pseudo").flatten(), np.float32)
             if any(id_ not in place for id_ in ids) or len(pseudo) != len(ids) * len(corpus.labels):
@@ -152,7 +156,7 @@ def _best(run: Path, made: list[str]) -> str:
     if not path.exists():
         raise LabelhedgeError(f"{path} is missing: name a finished run, or the method with --method")
     results = json.loads(path.read_text(encoding="utf-8"))["results"]
-    dev = {name: [r["dev_map"] for r in results if r["method"] == name] for name in made}
+    dev = {name: [r.get("dev_accuracy") or r["dev_map"] for r in results if r["method"] == name] for name in made}
     return max(reversed(made), key=lambda name: float(np.mean(dev[name])) if dev[name] else -1.0)
 
 
@@ -182,14 +186,14 @@ def questions_of(corpus: Corpus, settings: OrderSettings) -> Questions:
         at, label = np.nonzero(observed | (pseudo >= LIKELY))
         surprise = np.abs(pseudo - observed).max(axis=1)
         parts.append((rows[at], label, pseudo[at, label], surprise[at]))
+    known = samples.trusted & (samples.split == "train")
+    checked = (samples.observed[known] + samples.verified[known]).astype(bool).sum(axis=0)
+    rows, label, pseudo, surprise = (np.concatenate(part) for part in zip(*parts, strict=True))
     if len(surprise) and not surprise.any():
         raise LabelhedgeError(
             f"the pseudo labels of {batch.method} in {settings.run} are the observed labels, and doubt none of them: "
             "name another method with --method, or take --order random"
         )
-    known = samples.trusted & (samples.split == "train")
-    checked = (samples.observed[known] + samples.verified[known]).astype(bool).sum(axis=0)
-    rows, label, pseudo, surprise = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Questions(rows, label, pseudo, surprise, np.asarray(checked, np.int64))
 
 

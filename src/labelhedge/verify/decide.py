@@ -67,6 +67,8 @@ class Decisions:
         Questions that were decided by one vote.
     agreement : Agreement
     reviewers : list of Reviewer
+    answers : {(row, label): bool}
+        What is decided on single labels, also of samples that are not verified with it.
     """
 
     samples: dict[int, Settled]
@@ -75,6 +77,7 @@ class Decisions:
     single: int
     agreement: Agreement
     reviewers: list[Reviewer]
+    answers: dict[tuple[int, int], bool]
 
 
 @dataclass
@@ -134,7 +137,27 @@ def decide(
             skipped=ballots.skipped,
             samples=units // (count + 1) if per_label else units,
         ),
+        answers=_single(corpus, answers, count, per_label=per_label),
     )
+
+
+def _single(
+    corpus: Corpus, answers: Mapping[int, _Answer], count: int, *, per_label: bool
+) -> dict[tuple[int, int], bool]:
+    """The decided answers by (row, label); who chose one label of all has said no to the observed ones."""
+    found: dict[tuple[int, int], bool] = {}
+    for unit, answer in answers.items():
+        if answer.state != "decided":
+            continue
+        if per_label:
+            row, label = divmod(unit, count + 1)
+            if label < count:
+                found[row, label] = answer.winner == YES
+        else:
+            found |= {(unit, label): label == answer.winner for label in _members(corpus.samples.observed, unit)}
+            if answer.winner < count:
+                found[unit, answer.winner] = True
+    return found
 
 
 class _Answer(NamedTuple):

@@ -267,14 +267,18 @@ class VoteStore:
             sittings = [(since, name) for since, name in self._sittings() if since != last] + [(last, order)]
             connection.execute("INSERT OR REPLACE INTO about VALUES ('sittings', ?)", (json.dumps(sittings),))
 
-    def orders(self) -> dict[str, str]:
-        """In which order each sample was first asked about: sample -> order, empty where nobody has said it."""
+    def first_asked(self) -> dict[str, tuple[int, str]]:
+        """When each sample was first asked about: sample -> number of the sitting, and its order.
+
+        Skipped votes and those that were taken back do not count. The order is empty where nobody has said it.
+        """
         sittings = self._sittings()
         starts = [since for since, _ in sittings]
         found = {}
-        for sample, number in self._rows("SELECT sample, min(number) FROM vote GROUP BY sample"):
+        sql = "SELECT sample, min(number) FROM vote WHERE undone IS NULL AND answer <> 'skip' GROUP BY sample"
+        for sample, number in self._rows(sql):
             place = bisect.bisect_left(starts, number) - 1  # the last sitting that began before this vote
-            found[sample] = sittings[place][1] if place >= 0 else ""
+            found[sample] = (place, sittings[place][1] if place >= 0 else "")
         return found
 
     def close(self) -> None:
