@@ -8,15 +8,17 @@ from labelhedge.errors import LabelhedgeError
 from labelhedge.history import FILE, History, Score, Stage
 
 
-def stage(checked, *, test="t", training="a", seeds=(0,), **scores):
+def stage(checked, *, like="a", seeds=(0,), settings=None, **scores):
     return Stage(
-        corpus=f"{checked}{test}{training}",
+        corpus=f"{checked}{like}",
         checked=checked,
-        measured_on=test,
-        training=training,
+        like=like,
         seeds=list(seeds),
         time="2026-11-25T12:00:00+00:00",
-        scores={name: Score(test=value, deviation=None, dev=value) for name, value in scores.items()},
+        scores={
+            name: Score(settings=(settings or {}).get(name, {}), test=value, deviation=None, dev=value)
+            for name, value in scores.items()
+        },
     )
 
 
@@ -30,7 +32,7 @@ def test_the_gain_is_of_the_best_on_dev_for_each_hundred_images():
     assert "first run 300 more images were checked: noisy 40.0 → hedge 45.0 on test, +1.7 points per 100" in whole
 
 
-@pytest.mark.parametrize("change", [{"test": "u"}, {"training": "b"}, {"seeds": (0, 1)}])
+@pytest.mark.parametrize("change", [{"like": "b"}, {"seeds": (0, 1)}, {"settings": {"noisy": {"rounds": 1}}}])
 def test_only_like_is_compared_with_like(change):
     history = History(stages=[stage(50, noisy=0.4, **change), stage(90, noisy=0.5)])
     assert [found.checked for found in history.comparable] == [90]

@@ -10,10 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import labelhedge as lh
+from labelhedge.errors import LabelhedgeError
 from labelhedge.evaluation import average_precision, mean_average_precision
 from labelhedge.history import History
 from labelhedge.labels import heuristic_weight, optimal_weight, propagate, pseudo_labels, risk, soften
 from labelhedge.methods import METHODS
+from labelhedge.report import write_report
 from labelhedge.training import Fit, Predictor
 from labelhedge.training import task as task_module
 
@@ -320,6 +322,18 @@ def test_a_run_after_a_review_remembers_the_one_before(make_corpus, tmp_path):
         for row in results.summaries():
             assert (stage.scores[row.method].test, stage.scores[row.method].deviation) == row.score
     page = (tmp_path / "run" / "report.html").read_text()
+    lh.run(recipe(after, tmp_path / "run", methods=["noisy"], training={**TRAINING, "epochs": 1}))  # a trial
+    lh.run(recipe(after, tmp_path / "run", methods=["noisy"]))
+    history = History.load(tmp_path / "run")
+    assert [stage.checked for stage in history.comparable] == checked
+    assert len(history.stages) == 3
+    (tmp_path / "run" / "history.json").unlink()
+    assert "What checking" not in write_report(tmp_path / "run", lh.Corpus.open(after)).read_text()
+    (tmp_path / "run" / "history.json").write_text("{")
+    (tmp_path / "run" / "results.json").unlink()
+    with pytest.raises(LabelhedgeError, match=r"history\.json: not a history of runs"):
+        lh.run(recipe(after, tmp_path / "run", methods=["noisy"]))
+    assert not (tmp_path / "run" / "results.json").exists()  # and nothing was trained for it
     assert "What checking has brought" in page
     assert "<polyline" in page
 

@@ -17,13 +17,14 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
 import numpy as np
+import scipy.sparse
 import torch
 
 from labelhedge.corpus import Corpus
@@ -88,6 +89,7 @@ def run(recipe: Recipe, *, progress: bool = False, fresh: bool = False) -> Resul
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(folder / ".lock", timeout=0):
+            history = History.load(folder)  # one that cannot be read is an error before anything is trained
             if fresh:
                 _forget(folder, {method.name for method in recipe.methods.values()})
             store = prepare_inputs(
@@ -95,7 +97,7 @@ def run(recipe: Recipe, *, progress: bool = False, fresh: bool = False) -> Resul
             )
             fits = len(recipe.methods) * len(recipe.seeds)
             with RunProgress(fits, enabled=progress) as bars:
-                experiment = Experiment(recipe, corpus, store, folder, bars)
+                experiment = Experiment(recipe, corpus, store, folder, bars, history)
                 return experiment.run()
     except filelock.Timeout as error:
         raise RecipeError(f"another run is writing to {folder}: wait for it, or choose another 'out'") from error
@@ -166,6 +168,7 @@ class Experiment:
     store: InputStore
     folder: Path
     bars: RunProgress
+    history: History
 
     @cached_property
     def _train(self) -> TrainingSet:
@@ -284,12 +287,26 @@ class Experiment:
         (self.folder / "recipe.yaml").write_text(self.recipe.dump(), encoding="utf-8")
         (self.folder / "environment.json").write_text(json.dumps(environment(), indent=1), encoding="utf-8")
         results.save(self.folder)
-        history = History.load(self.folder)
-        checked, test = int(self._train.trusted.sum()), self.corpus.evaluation_view("test")
-        history.add(results, checked=checked, measured_on=test.fingerprint())
-        history.save(self.folder)
+        self._remember(results)
         self.bars.note("drawing the report")
         write_report(self.folder, self.corpus)
+
+    def _remember(self, results: Results) -> None:
+        """Add what was measured to the history, with all that must be the same for stages to be compared."""
+        test, train = self.corpus.evaluation_view("test"), self._train.view
+        nobody = scipy.sparse.csr_array(train.verified.shape, dtype=bool)
+        like = [
+            importlib.metadata.version("labelhedge"),
+            self.recipe.network.model_dump(mode="json"),
+            self.recipe.training.model_dump(mode="json", exclude={"checkpoint_seconds"}),
+            self._dev.view.fingerprint(),
+            test.fingerprint(),
+            replace(train, trusted=np.zeros(len(train), bool), verified=nobody).fingerprint(),
+            [label.model_dump() for label in self.corpus.labels],
+            _file_hash(self.corpus.graph_path),
+        ]
+        self.history.add(results, checked=int(train.trusted.sum()), like=like)
+        self.history.save(self.folder)
 
 
 def _left_out(asked: Any, methods: Mapping[str, Method]) -> list[str]:

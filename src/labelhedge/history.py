@@ -9,10 +9,13 @@ Kept in `history.json` of the run's folder, one stage for each state of the corp
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,11 +28,12 @@ FILE = "history.json"
 class Score(BaseModel):
     """A method at one stage, over its seeds: ``test`` and ``dev`` in [0, 1], accuracy where labels exclude each other.
 
-    ``deviation`` is that of test, of the sample (n - 1); None for one seed.
+    ``deviation`` is that of test, of the sample (n - 1); None for one seed. ``settings`` are the method's.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    settings: dict[str, Any] = {}
     test: float
     deviation: float | None
     dev: float
@@ -38,16 +42,15 @@ class Score(BaseModel):
 class Stage(BaseModel):
     """What was measured in one state of the corpus.
 
-    ``checked`` counts the trusted training images, ``measured_on`` is a hash of the test images and their labels,
-    ``seeds`` are those of the run, ``time`` is UTC, ISO 8601.
+    ``checked`` counts the trusted training images; ``like`` is a hash of what must be the same for stages to be
+    compared, ``seeds`` are those of the run, ``time`` is UTC, ISO 8601.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     corpus: str
     checked: int
-    measured_on: str
-    training: str
+    like: str
     seeds: list[int]
     time: str
     scores: dict[str, Score]
@@ -65,8 +68,7 @@ class History(BaseModel):
     --------
     >>> def stage(checked: int, test: float) -> Stage:
     ...     score = Score(test=test, deviation=None, dev=test)
-    ...     return Stage(corpus=str(checked), checked=checked, measured_on="t", training="a", seeds=[0], time="",
-    ...                  scores={"noisy": score})
+    ...     return Stage(corpus=str(checked), checked=checked, like="a", seeds=[0], time="", scores={"noisy": score})
     >>> history = History(stages=[stage(0, 0.40), stage(200, 0.43)])
     >>> round(history.gain(), 4)
     0.015
@@ -102,31 +104,51 @@ class History(BaseModel):
         partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
         partial.replace(run / FILE)
 
-    def add(self, results: Results, *, checked: int, measured_on: str) -> None:
-        """Add what was measured; it replaces a stage in the same state of the corpus."""
+    def add(self, results: Results, *, checked: int, like: Sequence[object]) -> None:
+        """Add what was measured; it replaces a stage that differs in nothing but its time.
+
+        Parameters
+        ----------
+        results : Results
+        checked : int
+            Trusted training images.
+        like : sequence
+            Whatever else stages that are compared must have in common, beside seeds and methods' settings.
+        """
+        methods = results.recipe["methods"]
         scores = {
-            row.method: Score(test=row.score[0], deviation=row.score[1], dev=row.dev) for row in results.summaries()
+            row.method: Score(
+                settings=methods.get(row.method) or {}, test=row.score[0], deviation=row.score[1], dev=row.dev
+            )
+            for row in results.summaries()
         }
-        recipe = results.recipe
         stage = Stage(
             corpus=results.corpus["hash"],
             checked=checked,
-            measured_on=measured_on,
-            training=repr((recipe["network"], recipe["training"])),
+            like=hashlib.blake2b(json.dumps(list(like), sort_keys=True).encode(), digest_size=8).hexdigest(),
             seeds=sorted({result.seed for result in results.results}),
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             scores=scores,
         )
-        self.stages = [old for old in self.stages if old.corpus != stage.corpus] + [stage]
+        same = (stage.corpus, stage.like, stage.seeds)
+        self.stages = [old for old in self.stages if (old.corpus, old.like, old.seeds) != same] + [stage]
 
     @property
     def comparable(self) -> list[Stage]:
-        """The last stage, and those before it that were trained likewise and measured on the same test labels."""
-        if not self.stages:
-            return []
-        last = self.stages[-1]
-        same = (last.measured_on, last.training, last.seeds)
-        return [stage for stage in self.stages if (stage.measured_on, stage.training, stage.seeds) == same]
+        """The last stage, and those before it that are alike, with the methods whose settings are those of the last."""
+        found: list[Stage] = []
+        for stage in self.stages:
+            last = self.stages[-1]
+            if (stage.like, stage.seeds) != (last.like, last.seeds):
+                continue
+            scores = {
+                name: score
+                for name, score in stage.scores.items()
+                if name not in last.scores or score.settings == last.scores[name].settings
+            }
+            if scores:
+                found.append(stage.model_copy(update={"scores": scores}))
+        return found
 
     @property
     def methods(self) -> list[str]:

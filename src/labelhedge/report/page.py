@@ -95,9 +95,9 @@ class Curve:
 
 
 def _ends(history: History) -> tuple[float, float]:
-    """The least and the largest test score of the comparable stages."""
+    """The least and the largest test score of the comparable stages; zeros where there are none."""
     values = [score.test for stage in history.comparable for score in stage.scores.values()]
-    return min(values), max(values)
+    return min(values, default=0.0), max(values, default=0.0)
 
 
 def _curves(history: History) -> list[Curve]:
