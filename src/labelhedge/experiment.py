@@ -151,9 +151,11 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
                 f"methods.{name} corrects noisy labels, but every training sample is trusted: leave it out"
             )
         if method.needs_clean_set and trusted < 2:
+            askers = [other for other, asking in recipe.methods.items() if name in asking.needs]
             raise RecipeError(
-                f"methods.{name} needs a clean set, and {trusted} training samples are trusted: check some, fill in "
-                "'verified', set 'trusted', or run only methods that need none (noisy)"
+                f"methods.{name}{f' (for {askers[0]})' if askers else ''} needs a clean set, and {trusted} training "
+                "samples are trusted: check some with `labelhedge review`, or fill in 'verified' and set 'trusted', or "
+                "run only methods that need none (noisy, gce, elr)"
             )
     out = recipe.out or str(Path("runs") / corpus.name)
     return recipe.model_copy(update={"out": out, "corpus": str(recipe.corpus)})

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labelhedge.errors import LabelhedgeError
-from labelhedge.results import Results
+from labelhedge.results import Results, percent
 
 FILE = "history.json"
 
@@ -186,9 +187,16 @@ class History(BaseModel):
             if gain is None or (since == 0 and len(stages) == 2):
                 continue
             first, last = stages[since], stages[-1]
-            before, now = first.scores[first.best].test, last.scores[last.best].test
+            before, now = first.scores[first.best], last.scores[last.best]
+            spread = math.hypot(before.deviation or 0.0, now.deviation or 0.0)
+            brought = (
+                "within the spread over seeds"
+                if abs(now.test - before.test) <= spread
+                else f"{100 * gain:+.1f} points per 100 images"
+            )
             found.append(
                 f"since {words} {last.checked - first.checked:,} more images were checked: {first.best} "
-                f"{100 * before:.1f} → {last.best} {100 * now:.1f} on test, {100 * gain:+.1f} points per 100 images"
+                f"{percent(before.test, before.deviation)} → {last.best} {percent(now.test, now.deviation)} on test, "
+                f"{brought}"
             )
         return found

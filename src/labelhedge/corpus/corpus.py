@@ -185,7 +185,7 @@ class Corpus:
             elif not self.samples.verified[checked].nnz:
                 lacks.append(f"no checked sample of {split} has a label, and a run needs some that do")
         if not self.samples.trusted.any():
-            lacks.append("no training sample is trusted, and all methods but 'noisy' need some")
+            lacks.append("no training sample is trusted, and the methods that hedge need some")
         remarks = "; ".join(lacks) or "nothing wrong"
         return f"{self.name}: {count:,} images decoded, {len(self.labels)} labels, {remarks}"
 

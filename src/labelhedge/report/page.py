@@ -95,8 +95,10 @@ class Curve:
 
 
 def _ends(history: History) -> tuple[float, float]:
-    """The least and the largest test score of the comparable stages; zeros where there are none."""
-    values = [score.test for stage in history.comparable for score in stage.scores.values()]
+    """The least and the largest test score of methods with a curve; zeros where there are none."""
+    stages = history.comparable
+    drawn = [name for name in history.methods if sum(name in stage.scores for stage in stages) > 1]
+    values = [stage.scores[name].test for stage in stages for name in drawn if name in stage.scores]
     return min(values, default=0.0), max(values, default=0.0)
 
 

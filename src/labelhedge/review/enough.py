@@ -172,7 +172,8 @@ def enough(
     answers = known_answers(corpus, files)
     if not len(answers.rows):
         raise LabelhedgeError(
-            f"no observed label is checked in the training images of {corpus.name}: check some with `labelhedge review`"
+            f"no observed label is checked in the training images of {corpus.folder}: check some with "
+            f"`labelhedge review {corpus.folder}`"
         )
     total, each = rates(corpus, answers, more)
     forecast, remarks = None, []
@@ -180,6 +181,8 @@ def enough(
         remarks.append("with --run RUN: the risk of its pseudo labels, and what more checks would take off it")
     elif _makes_labels(Path(run)):
         forecast = _forecast(corpus, answers, Path(run), method, more, seed)
+        if forecast.measured is None:
+            remarks.append("no image was checked at random since that run: how far its risk is true is not measured")
     else:
         remarks.append(f"no method of {run} made pseudo labels, so there is no risk to tell: hedge and distill do")
     return Enough(total, each, more, int((~answers.drawn).sum()), forecast, tuple(remarks))

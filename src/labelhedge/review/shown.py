@@ -192,10 +192,11 @@ def _evidence(entries: Any, label: int) -> list[str]:
 
 
 def examples(corpus: Corpus, label: int, count: int = EXAMPLES) -> list[int]:
-    """Rows of trusted samples that have the label, those with the fewest other labels first; at most `count`."""
+    """Rows of samples checked in train or dev that have the label, fewest other labels first; at most `count`."""
     samples = corpus.samples
     sizes = np.diff(samples.verified.indptr)
-    rows = np.flatnonzero(samples.trusted & (sizes > 0))
+    known = samples.trusted | (samples.checked & (samples.split == "dev"))
+    rows = np.flatnonzero(known & (sizes > 0))
     has = samples.verified[rows][:, [label]].toarray()[:, 0].astype(bool)
     found: list[int] = rows[has].tolist()
     return sorted(found, key=lambda row: (sizes[row], hashlib.blake2b(samples.ids[row].encode()).digest()))[:count]

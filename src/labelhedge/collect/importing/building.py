@@ -360,7 +360,7 @@ def _lacks(corpus: Corpus) -> list[str]:
     if not len(corpus.rows("train")):
         lacks.append("the split train is empty, and a run needs it")
     elif not samples.trusted.any():
-        lacks.append("no training sample is trusted, and all methods but 'noisy' need some")
+        lacks.append("no training sample is trusted, and the methods that hedge need some")
     elif samples.trusted[corpus.rows("train")].all():
         lacks.append("every training sample is trusted: there are no noisy labels to learn from")
     return lacks

@@ -25,7 +25,7 @@ from labelhedge.errors import LabelhedgeError
 
 LISTS = ("clean", "full", "dev", "test")
 _MEANING = {
-    "clean": "there is no clean set D_c, which all methods but 'noisy' need",
+    "clean": "there is no clean set D_c, which the methods that hedge need",
     "full": "there are no noisy labels, only D_c",
     "dev": "a run cannot choose its models",
     "test": "a run cannot be evaluated",
