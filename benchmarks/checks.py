@@ -9,6 +9,11 @@ seconds each, so 600 in forty minutes, in five sessions of 120. They are asked b
 after each session noisy and hedge, with one round of teachers to save time, are trained on what is known, and the next
 session's order goes by hedge's pseudo labels. The first session is random in all orders, as there are none yet. Of each
 seed the split, the questions and the training are its own; orders are compared on the same.
+
+Result (splits 100 to 104, 2 cores, one thread a process, PyTorch 2.13.0, 2026-11-25), test mAP of hedge in %, mean ±
+std, after 120, 240, 360, 480 and 600 questions: random 39.6, 40.6, 41.5, 43.5, 44.9 ± 1.8; suspicious 39.6, 40.5,
+41.2, 41.7, 41.3 ± 2.3; useful 39.6, 41.8, 43.2, 44.8, 45.7 ± 3.3. noisy before the first check 39.2 ± 2.3, all labels
+known 54.7 ± 3.6. useful reaches random's end with 483 questions (80%). All in docs/loop.md.
 """
 
 from __future__ import annotations
