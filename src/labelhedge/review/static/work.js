@@ -157,7 +157,8 @@ export class Work {
   }
 
   paceText(open) {
-    if (this.times.length < 5) return this.made ? `${this.made} now` : "";
+    if (!this.made) return "";
+    if (this.times.length < 5) return `${this.made} now`;
     const each = this.times.reduce((a, b) => a + b, 0) / this.times.length;
     return `${this.made.toLocaleString()} now · ${Math.round(60 / Math.max(each, 0.2))} a minute · ${minutes(open * each)}`;
   }
