@@ -418,7 +418,7 @@ def test_what_was_answered_for_other_votes_is_kept_for_them(browser, serve, tmp_
             shutil.copy(mine.parent / name, tmp_path / name)
         server.start()
         page.wait_for_selector("#start", state="visible")  # loaded again, by itself
-        press(page, ["Enter"])
+        page.locator("#start form button[type=submit]").click()
         press(page, "u")
         assert [vote.answer for vote in server.wait_for(1)] == ["unsure"]
         server.stop()
