@@ -107,7 +107,9 @@ def sensitivity(name: str) -> Path:
     published = json.loads((DOCS / "results" / f"{name}.json").read_text())["variants"]
     shares = [share for share in (1, 5, 10, 20) if f"share-{share}" in published]
     panels = 4 if shares else 3
-    figure, all_axes = plt.subplots(1, panels, figsize=(2.25 * panels, 2.6), layout="constrained", sharey=True)
+    figure, all_axes = plt.subplots(1, panels, figsize=(2.25 * panels, 2.6), layout="constrained")
+    for axes in all_axes[1:3]:
+        axes.sharey(all_axes[0])
     noisy = fmean(100 * result.score for result in settings.of("noisy"))
     for axes, (prefix, title) in zip(all_axes[:3], LINES.items(), strict=True):
         values = sorted(float(m.split("-", 1)[1]) for m in settings.methods if m.startswith(f"{prefix}-"))
@@ -139,8 +141,8 @@ def _clean_shares(axes: plt.Axes, name: str, shares: list[int]) -> None:
         scores = [[100 * r.score for r in load(name, f"share-{share}").of(method)] for share in shares]
         means, spreads = [fmean(each) for each in scores], [spread(each) for each in scores]
         axes.errorbar([f"{s}%" for s in shares], means, spreads, fmt="o-", color=colour, capsize=2, markersize=3)
-        axes.annotate(method, (len(shares) - 0.9, means[-1]), color=colour, fontsize=7, va="center")
-    axes.set_xlim(-0.3, len(shares) + 1)
+        axes.containers[-1].set_label(method)
+    axes.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=6, loc="lower right")
     axes.set_title("share of clean labels", fontsize=9)
 
 
