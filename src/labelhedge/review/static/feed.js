@@ -16,6 +16,7 @@ export class Feed {
     this.images = new Map(); // kept, so that the browser keeps them
     this.idle = false; // at the end: nothing is asked for, so that nothing is kept from others
     this.closed = false;
+    this.behind = false; // tasks were taken while a request was on its way
   }
 
   holding() {
@@ -37,7 +38,8 @@ export class Feed {
     }
     if (this.closed) return { closed: true };
     this.current = this.next.shift();
-    this.fill(); // the one after it, meanwhile
+    if (this.filling) this.behind = true; // that request knows nothing of this one
+    else this.fill(); // the one after it, meanwhile
     return { tasks: this.current };
   }
 
@@ -51,7 +53,11 @@ export class Feed {
 
   // One request at a time.
   fill() {
-    this.filling ??= this.ask().finally(() => (this.filling = null));
+    this.filling ??= this.ask().finally(() => {
+      this.filling = null;
+      if (this.behind && !this.closed) this.fill();
+      this.behind = false;
+    });
     return this.filling;
   }
 
