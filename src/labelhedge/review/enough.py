@@ -209,16 +209,16 @@ def _forecast(corpus: Corpus, answers: Answers, run: Path, method: str | None, m
             yield from variance[rows, labels].tolist()
 
     falls, to_halve = {}, None
-    doubted = whole > 0
-    for order in ("random", "suspicious", "useful") if doubted else ():
-        taken, asked = 0.0, gains(order)
-        falls[order] = sum(islice(asked, more)) / images
-        if order == "useful":
-            for number, gain in enumerate(gains(order), 1):
-                taken += gain
-                if taken >= whole / 2:
-                    to_halve = number
-                    break
+    for order in ("random", "suspicious", "useful") if whole > 0 else ():
+        taken = falls[order] = 0.0
+        for number, gain in enumerate(gains(order), 1):
+            taken += gain
+            if number <= more:
+                falls[order] = taken / images
+            if order == "useful" and to_halve is None and taken >= whole / 2:
+                to_halve = number
+            if number >= more and (order != "useful" or to_halve is not None):
+                break
     measured = expected = observed = None
     labels = sums[:, 3].sum()
     if labels:

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from labelhedge.collect.records import needs
 from labelhedge.corpus import Corpus
-from labelhedge.corpus.corpus import EMBEDDED
 from labelhedge.errors import LabelhedgeError
+from labelhedge.review.answers import own_votes
 from labelhedge.review.definitions import read_definitions
 from labelhedge.review.guard import Guard, check_token, is_loopback
 from labelhedge.review.orders import Task
@@ -120,11 +120,10 @@ def votes_path(corpus: Corpus) -> Path:
     LabelhedgeError
         When the corpus folder cannot be written to.
     """
-    if corpus.folder.resolve().is_relative_to(EMBEDDED.resolve()):
-        return Path(f"{corpus.folder.name}-votes.sqlite")
-    if not os.access(corpus.folder, os.W_OK):
+    path = own_votes(corpus)
+    if path.parent == corpus.folder and not os.access(corpus.folder, os.W_OK):
         raise LabelhedgeError(f"{corpus.folder} cannot be written to: say where the votes go, with --votes FILE")
-    return corpus.folder / "votes.sqlite"
+    return path
 
 
 def counts_table(store: VoteStore) -> Table | str:
