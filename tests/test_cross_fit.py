@@ -9,11 +9,14 @@ import torch
 from scipy.sparse import csr_array
 
 import labelhedge as lh
+from labelhedge.corpus import EvaluationView
 from labelhedge.evaluation import mean_average_precision
-from labelhedge.labels import risk, soften
+from labelhedge.graph import relation_matrix
+from labelhedge.labels import propagate, risk, soften
 from labelhedge.methods import METHODS
 from labelhedge.methods.cleanlab import find_issues
-from labelhedge.methods.teacher import GRID, check_teacher
+from labelhedge.methods.guided import BETAS
+from labelhedge.methods.teacher import GRID, check_teacher, dev_error
 from labelhedge.training import Task
 from task_help import asked, make_task, predicting
 
@@ -178,6 +181,78 @@ def test_a_teacher_that_lowers_the_risk_and_spoils_the_ranking_is_moved_to_the_b
     assert maps[weight] == max(maps.values())
     assert len(remarks) == 1
     assert "do worse than the noisy labels' model alone" in remarks[0]
+
+
+def kin_task(folder, count=600):
+    """A task with labels 0 and 1 as siblings, which on dev are always seen together."""
+    draw = np.random.default_rng(7)
+    graph = folder / "graph.nt"
+    graph.write_text("".join(f"<urn:{label}> <urn:is> <urn:kin> .\n" for label in (0, 1)))
+    task = make_task(folder)
+    truth = (draw.random((count, 3)) < 0.3)[:, [0, 0, 2]]
+    view = EvaluationView([f"dev {n}".encode() for n in range(count)], csr_array(truth), csr_array(truth))
+    labels = [label.model_copy(update={"uri": f"urn:{label.id}"}) for label in task.labels]
+    return replace(task, labels=labels, graph=graph, dev=replace(task.dev, view=view))
+
+
+@pytest.mark.parametrize("blind", [True, False])
+def test_guidance_is_chosen_on_dev_only_where_dev_is_sure_of_it(tmp_path, blind):
+    task = kin_task(tmp_path)
+    draw = np.random.default_rng(1)
+    logits = np.where(task.dev.truth, 2.0, -2.0) + draw.normal(size=task.dev.truth.shape)
+    if blind:  # the teacher cannot see label 0, which its sibling tells
+        logits[:, 0] = draw.normal(size=len(logits))
+    else:  # and here guidance is of no use, and by chance of no harm either
+        logits[:, 1] = logits[:, 0]
+    noisy = np.full(logits.shape, 0.5, np.float32)
+    fitted = {"clean": predicting(logits=logits), "noisy": predicting(scores=noisy)}
+    method = METHODS["guided"](beta="dev", weight=0.5, check=False)
+    (remark,) = asked(method, task, fitted).remarks
+    scores = {}
+    for beta in BETAS:
+        soft = propagate(soften(logits.astype(np.float32)), relation_matrix([[1], [0], []], beta))
+        scores[beta] = mean_average_precision(task.dev.truth, 0.5 * noisy + 0.5 * soft)
+    if blind:
+        assert scores[0.8] > scores[0.0] + 0.1
+        assert remark == "dev chose β = 0.8 over all relations"
+    else:
+        assert remark == "dev chose β = 0.0 over all relations"
+
+
+def test_a_small_lead_on_dev_is_not_believed(tmp_path):
+    task = kin_task(tmp_path)
+    draw = np.random.default_rng(3)
+    guided, leading = 0, 0
+    for _ in range(12):  # nothing but chance between the choices
+        logits = draw.normal(size=task.dev.truth.shape)
+        noisy = draw.random(logits.shape).astype(np.float32)
+        scores = []
+        for beta in BETAS:
+            soft = propagate(soften(logits.astype(np.float32)), relation_matrix([[1], [0], []], beta))
+            scores.append(mean_average_precision(task.dev.truth, 0.5 * noisy + 0.5 * soft))
+        leading += scores[0] < max(scores)
+        fitted = {"clean": predicting(logits=logits), "noisy": predicting(scores=noisy)}
+        (remark,) = asked(METHODS["guided"](beta="dev", weight=0.5, check=False), task, fitted).remarks
+        guided += "β = 0.0" not in remark
+    assert leading >= 6  # the best score alone would have guided in every other case
+    assert guided <= leading / 2
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_the_error_of_a_difference_on_dev(exclusive, tmp_path):
+    task = make_task(tmp_path, exclusive=exclusive)
+    truth = task.dev.truth
+    one, other = dev_predictions(task, 0.1), dev_predictions(task, 0.1, 1)
+    if exclusive:  # accuracies: that of a mean
+        right = [truth[np.arange(len(truth)), scores.argmax(1)] for scores in (one, other)]
+        expected = np.std(np.subtract(*np.asarray(right, float))) / np.sqrt(len(truth))
+    else:
+        draws = np.random.default_rng(9).integers(len(truth), size=(2000, len(truth)))
+        expected = np.std(
+            [mean_average_precision(truth[d], one[d]) - mean_average_precision(truth[d], other[d]) for d in draws]
+        )
+    assert dev_error(task, one, other) == pytest.approx(expected, rel=0.3)
+    assert dev_error(task, one, one) == 0
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -178,12 +178,29 @@ def test_guided_chooses_beta_and_relations_on_dev(finished, corpus_folder, tmp_p
     logits = next(array for array in _named(clean.folder, "logits-") if len(array) == len(dev))
     scores = next(array for array in _named(noisy.folder, "scores-") if len(array) == len(dev))
     groups = lh.graph.siblings(lh.graph.read_triples(corpus.graph_path), corpus.labels)
-    found = {}
+    truth, mixed = dev.truth.toarray(), {}
     for beta in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8):  # the graph has one relation: all, or it alone, is the same
         soft = propagate(soften(logits.astype(np.float32)), lh.graph.relation_matrix(groups, beta))
-        found[beta] = mean_average_precision(dev.truth.toarray(), 0.4 * scores + 0.6 * soft)
+        mixed[beta] = 0.4 * scores + 0.6 * soft
+    found = {beta: mean_average_precision(truth, values) for beta, values in mixed.items()}
     best = max(found, key=lambda beta: (found[beta], -beta))
-    assert chosen.remarks == [f"dev chose β = {best} over all relations"]
+    rng = np.random.default_rng(0)
+    draws = [drawn for drawn in rng.integers(len(dev), size=(500, len(dev))) if truth[drawn].any()]
+    # One standard error of the difference; the method's own draws are others, and a tenth as many.
+    error = {
+        beta: np.std(
+            [
+                mean_average_precision(truth[d], mixed[best][d]) - mean_average_precision(truth[d], mixed[beta][d])
+                for d in draws
+            ]
+        )
+        for beta in mixed
+    }
+    (remark,) = chosen.remarks
+    beta = float(remark.removeprefix("dev chose β = ").removesuffix(" over all relations"))
+    assert beta <= best
+    assert found[best] - found[beta] <= 1.3 * error[beta]
+    assert all(found[best] - found[less] >= 0.7 * error[less] for less in mixed if less < beta)
 
 
 def test_hidden_labels_change_nothing_but_the_upper_bound(finished, corpus_folder, tmp_path):

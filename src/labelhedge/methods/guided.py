@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from labelhedge.graph import read_triples, relation_matrix
 from labelhedge.labels import propagate, pseudo_labels
 from labelhedge.methods.distill import Distillation
-from labelhedge.methods.teacher import dev_score
+from labelhedge.methods.teacher import dev_error, dev_score
 from labelhedge.training import Fit, Task
 
 BETAS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
-"""The β among which dev chooses; 0 is plain distillation."""
+"""The β among which dev chooses, from the least guidance; 0 is plain distillation."""
 
 
 class GuidedDistillation(Distillation):
     """Distillation with ŝ = G s (Eq. 12) in the place of s; G from siblings in the graph (Eq. 16).
 
     ``beta`` is β; ``relations`` limits the graph to these relations (none: all). With ``beta`` ``dev``, β and, where
-    none are given, the relations (all, or one of them) are those with which the mixture of Baseline-Noisy's predictions
-    and ŝ does best on dev: what the student would learn, see :mod:`.teacher`.
+    none are given, the relations (all, or one of them) are chosen on dev by the mixture of Baseline-Noisy's predictions
+    and ŝ: what the student would learn, see :mod:`.teacher`. A small dev set makes one of many choices look good by
+    chance, so the least guidance is taken whose score is within one standard error of the best (the rule of Breiman et
+    al., Classification and Regression Trees, 1984; the error is of the paired difference); none at all is plain
+    distillation.
     """
 
     name: ClassVar[str] = "guided"
@@ -59,11 +64,23 @@ class GuidedDistillation(Distillation):
         if self.relations is None:
             options += [(relation,) for relation in sorted({r for _, _, r in read_triples(task.graph)})]
         logits, noisy = fitted["clean"].logits(task.dev), fitted["noisy"].scores(task.dev)
-        scored = []
-        for beta in BETAS:  # of equals the first: the least guidance
-            for relations in options if beta else options[:1]:
-                candidate = self.model_copy(update={"beta": beta, "relations": relations})
-                soft = candidate.softener(task)
-                weight = self.weight.resolve(task, fitted, soft)
-                scored.append((dev_score(task, pseudo_labels(noisy, soft(logits), weight)), candidate))
-        return max(scored, key=lambda item: item[0])[1]
+        candidates = [
+            self.model_copy(update={"beta": beta, "relations": relations})
+            for beta in BETAS
+            for relations in (options if beta else options[:1])
+        ]
+
+        def mixture(candidate: GuidedDistillation) -> npt.NDArray[np.floating[Any]]:
+            soft = candidate.softener(task)
+            mixed: npt.NDArray[np.floating[Any]] = pseudo_labels(
+                noisy, soft(logits), candidate.weight.resolve(task, fitted, soft)
+            )
+            return mixed
+
+        scores = [dev_score(task, mixture(candidate)) for candidate in candidates]
+        best = int(np.argmax(scores))
+        leader = mixture(candidates[best])
+        for score, candidate in zip(scores[:best], candidates[:best], strict=True):
+            if scores[best] - score <= dev_error(task, leader, mixture(candidate)):
+                return candidate
+        return candidates[best]

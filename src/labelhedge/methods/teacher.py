@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from labelhedge.evaluation import accuracy, mean_average_precision
 from labelhedge.labels import optimal_weight, pseudo_labels, risk
-from labelhedge.training import Task
+from labelhedge.training import Task, derive_seed
+
+RESAMPLES = 50
 
 GRID = tuple(number / 10 for number in range(11))
 """The λ among which dev chooses."""
@@ -83,3 +85,21 @@ def dev_score(task: Task, scores: npt.NDArray[np.floating]) -> float:
     """mAP of scores (N_dev, L), or their accuracy where labels exclude each other."""
     measure = accuracy if task.exclusive else mean_average_precision
     return float(measure(task.dev.truth, scores))
+
+
+def dev_error(task: Task, one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
+    """Standard error of the difference of two `dev_score`: a bootstrap over dev samples, both scored on the same draws.
+
+    Parameters
+    ----------
+    one, other : (N_dev, L)
+    """
+    truth = task.dev.truth
+    measure = accuracy if task.exclusive else mean_average_precision
+    rng = np.random.default_rng(derive_seed(task.seed, "dev bootstrap"))
+    differences: list[float] = []
+    while len(differences) < RESAMPLES:
+        drawn = rng.integers(len(truth), size=len(truth))
+        if truth[drawn].any():  # else nothing can be scored
+            differences.append(measure(truth[drawn], one[drawn]) - measure(truth[drawn], other[drawn]))
+    return float(np.std(differences, ddof=1))
