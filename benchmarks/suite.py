@@ -5,6 +5,7 @@ and a run folder of its own under `--out`; what is trained is kept, so the same 
 
     python benchmarks/clipart.py --out runs/clipart              # all seeds of the preset, --jobs 2 at once
     python benchmarks/clipart.py --out runs/clipart --collect    # only gather what is finished
+    python benchmarks/clipart.py --methods guided --keep --publish    # measure one method again
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from labelhedge.results import Results
 
 DOCS = Path(__file__).parent.parent / "docs" / "results"
 
@@ -110,6 +113,9 @@ def main(benchmark: Benchmark, doc: str | None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs") / f"benchmark-{benchmark.name}")
     parser.add_argument("--collect", action="store_true", help="run nothing, gather what is finished")
     parser.add_argument("--publish", action="store_true", help="also write the JSON file to docs/results")
+    parser.add_argument(
+        "--keep", action="store_true", help="of what was published, keep the methods that were not run again"
+    )
     if benchmark.needs_data:
         parser.add_argument("--data", help="folder of the data; default: LABELHEDGE_DATA")
     options = parser.parse_args()
@@ -124,7 +130,8 @@ def main(benchmark: Benchmark, doc: str | None) -> None:
     out = options.out / options.preset
     if not options.collect:
         _run_all(benchmark, options.preset, variants, seeds, methods, out, options.jobs or preset.jobs)
-    path = collect(benchmark, options.preset, out, seeds)
+    published = DOCS / f"{benchmark.name}-{options.preset}.json" if options.keep else None
+    path = collect(benchmark, options.preset, out, seeds, published)
     if options.publish:
         path = shutil.copy(path, DOCS / path.name)
     print(f"results: {path}")
@@ -167,14 +174,20 @@ def _schedule(training: Mapping[str, Any], times: int) -> dict[str, Any]:
     return {name: times * value if name in counted else value for name, value in training.items()}
 
 
-def collect(benchmark: Benchmark, preset: str, out: Path, seeds: Sequence[int]) -> Path:
-    """Gather the finished runs of these seeds into `<name>-<preset>.json`, and print their tables."""
+def collect(benchmark: Benchmark, preset: str, out: Path, seeds: Sequence[int], published: Path | None = None) -> Path:
+    """Gather the finished runs of these seeds into `<name>-<preset>.json`, and print their tables.
+
+    Methods, seeds and variants that were not run again are taken from a published file.
+    """
     from rich.console import Console
 
     from labelhedge.results import Results
 
+    earlier = json.loads(published.read_text()) if published else {"variants": {}, "environments": []}
     content: dict[str, Any] = {"benchmark": benchmark.name, "about": benchmark.about, "preset": preset}
-    content |= {"data": dict(benchmark.presets[preset].data), "environments": []}
+    content |= {"data": dict(benchmark.presets[preset].data), "environments": earlier["environments"]}
+    if earlier.get("data", content["data"]) != content["data"]:
+        raise SystemExit(f"{published} was made of other data, {earlier['data']}: nothing of it can be kept")
     content["variants"] = {}
     for variant in benchmark.variants:
         together: Results | None = None
@@ -183,13 +196,16 @@ def collect(benchmark: Benchmark, preset: str, out: Path, seeds: Sequence[int]) 
                 continue
             found = Results.load(path.parent)
             recipe = {**found.recipe, "corpus": benchmark.name, "out": None, "seeds": []}
-            together = together or Results(corpus={"name": f"{benchmark.name}, {variant}", "hash": ""}, recipe=recipe)
+            together = together or _results(benchmark.name, variant, {"recipe": recipe, "results": []})
             if recipe != together.recipe:
                 raise SystemExit(f"{path.parent} was run with another recipe than the runs before it: run it again")
             together.results += found.results
             machine = json.loads((path.parent / "environment.json").read_text())
             if machine not in content["environments"]:
                 content["environments"].append(machine)
+        if variant in earlier["variants"]:
+            kept = _results(benchmark.name, variant, earlier["variants"][variant])
+            together = kept if together is None else merged(kept, together)
         if together is None:
             continue
         Console(width=120).print(together.table())
@@ -201,6 +217,37 @@ def collect(benchmark: Benchmark, preset: str, out: Path, seeds: Sequence[int]) 
     path = out / f"{benchmark.name}-{preset}.json"
     path.write_text(json.dumps(content, indent=1))
     return path
+
+
+def _results(benchmark: str, variant: str, content: Mapping[str, Any]) -> Results:
+    from labelhedge.results import Results
+
+    corpus = {"name": f"{benchmark}, {variant}", "hash": ""}
+    return Results.model_validate({"corpus": corpus, "recipe": content["recipe"], "results": content["results"]})
+
+
+def merged(earlier: Results, later: Results, baseline: str = "noisy") -> Results:
+    """Earlier results, and in the place of those that were measured again the later ones.
+
+    Differences are paired by seed, so the two must have been measured on the same: with the same network and training
+    settings, and with the same score of the baseline in every seed that both have.
+    """
+    for name in ("network", "training"):
+        if earlier.recipe[name] != later.recipe[name]:
+            raise SystemExit(f"{later.corpus['name']}: {name} is not as it was published: run all methods again")
+    scores = {result.seed: result.score for result in earlier.of(baseline)}
+    for result in later.of(baseline):
+        if abs(result.score - scores.get(result.seed, result.score)) > 1e-9:
+            raise SystemExit(
+                f"{later.corpus['name']}, seed {result.seed}: {baseline} has {result.score:.6f} on test and was "
+                f"published with {scores[result.seed]:.6f}: run all methods again"
+            )
+    again = {(result.method, result.seed): result for result in later.results}
+    results = [again.pop((result.method, result.seed), result) for result in earlier.results]
+    methods = {**earlier.recipe["methods"], **later.recipe["methods"]}
+    return earlier.model_copy(
+        update={"recipe": {**earlier.recipe, "methods": methods}, "results": [*results, *again.values()]}
+    )
 
 
 def _run_all(
