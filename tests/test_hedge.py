@@ -14,6 +14,7 @@ import labelhedge as lh
 from labelhedge.methods import hedge
 from labelhedge.methods.hedge_estimated import _average as average_view
 from labelhedge.methods.hedge_networks import CrossFitted
+from labelhedge.methods.hedge_noise import ThroughNoise
 from labelhedge.models import AlexNetSettings, FrozenSettings
 from labelhedge.training import Fit, Task
 
@@ -113,9 +114,9 @@ def test_a_clean_set_without_the_rejects_is_noticed_and_said(exclusive, tmp_path
     original = hedge.estimated
 
     def estimated(networks, rounds):
-        candidates = original(networks, rounds)
-        halves.extend(candidate(np.arange(len(networks.task.train))) for candidate in candidates)
-        return candidates
+        lessons = original(networks, rounds)
+        halves.extend(lesson.targets(np.arange(len(networks.task.train))) for lesson in lessons)
+        return lessons
 
     monkeypatch.setattr(hedge, "estimated", estimated)
     folder = exclusive_corpus(make_corpus, tmp_path) if exclusive else make_corpus(tmp_path / "right", size=80)
@@ -273,6 +274,50 @@ def test_exclusive_posteriors_sum_to_one_also_of_unlabelled_samples(tmp_path, ma
     assert np.allclose(kept["posterior"].sum(1), 1, atol=1e-4)
 
 
+def test_exclusive_labels_are_learned_from_the_posterior_and_through_the_noise_that_it_tells(
+    tmp_path, make_corpus, kept, monkeypatch
+):
+    folder = exclusive_corpus(make_corpus, tmp_path)
+    trained, original = {}, Task.train_model
+
+    def train_model(self, targets, **options):
+        if isinstance(targets, ThroughNoise):
+            trained[self.folder.name] = targets
+        return original(self, targets, **options)
+
+    monkeypatch.setattr(Task, "train_model", train_model)
+    run(folder, tmp_path / "run")
+    fit = fit_of(tmp_path / "run")
+    assert list(trained) == ["second-0", "second-1", fit.folder.name]
+    assert np.array_equal(fit.pseudo_labels(), kept["posterior"])
+    view = lh.Corpus.open(folder).training_view()
+    observed, verified, posterior = view.observed.toarray(), view.verified.toarray(), kept["posterior"].astype(float)
+    samples = np.arange(len(view.trusted))
+    assert (~view.trusted & ~observed.any(1)).any()
+    logits = np.random.default_rng(0).normal(size=posterior.shape)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+    rates = np.zeros((3, 3))  # P(y = j | y* = i): expected counts, and 20 of the pooled rates
+    counts = sum(np.outer(posterior[n], observed[n]) for n in samples)
+    right = counts.trace() / counts.sum()
+    for i in range(3):
+        for j in range(3):
+            pooled = right if i == j else (1 - right) / 2
+            rates[i, j] = (counts[i, j] + 20 * pooled) / (counts[i].sum() + 20)
+    cost = 0.0
+    for n in samples:
+        if view.trusted[n]:
+            cost -= (verified[n] * np.log(p[n])).sum()
+        elif observed[n].any():
+            seen = sum(p[n, i] * rates[i, observed[n].argmax()] for i in range(3))
+            cost -= 0.5 * np.log(seen) + 0.5 * (posterior[n] * np.log(p[n])).sum()
+        else:
+            cost -= (posterior[n] * np.log(p[n])).sum()
+    measured = trained[fit.folder.name].loss(torch.from_numpy(logits).float(), samples)
+    assert float(measured) == pytest.approx(cost / len(samples), rel=1e-5)
+    assert [trained[name].share for name in ("second-0", "second-1")] == [0, 0]
+
+
 @pytest.mark.parametrize("exclusive", [False, True])
 def test_the_noisy_view_is_of_observed_labels_alone_and_of_other_folds(make_corpus, tmp_path, monkeypatch, exclusive):
     folder = exclusive_corpus(make_corpus, tmp_path) if exclusive else make_corpus(tmp_path / "many", size=80)
@@ -280,9 +325,10 @@ def test_the_noisy_view_is_of_observed_labels_alone_and_of_other_folds(make_corp
     trained, made = {}, []
     original, begin = CrossFitted._train, CrossFitted.__init__
 
-    def record(self, name, targets, rows, start=None):
-        trained[name] = (rows, np.array(targets(rows)))
-        return original(self, name, targets, rows, start)
+    def record(self, name, objective, rows, start=None):
+        if "observer" in name:
+            trained[name] = (rows, np.array(objective.targets(rows)))
+        return original(self, name, objective, rows, start)
 
     def remember(self, *arguments):
         begin(self, *arguments)
@@ -291,7 +337,7 @@ def test_the_noisy_view_is_of_observed_labels_alone_and_of_other_folds(make_corp
     monkeypatch.setattr(CrossFitted, "_train", record)
     monkeypatch.setattr(CrossFitted, "__init__", remember)
     run(folder, tmp_path / "plain")
-    assert not any("observer" in name for name in trained)
+    assert not trained
     results = run(folder, tmp_path / "run", methods={"hedge": {"folds": 2, "noisy_view": True}})
     assert results.of("hedge")[0].test_map > 0
     fold = made[-1].fold

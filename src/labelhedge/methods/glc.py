@@ -37,21 +37,31 @@ class GoldLossCorrection(Method):
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Measure the corruption, then train through it."""
-        return task.train_model(_Corrected(task, fitted["silver"].scores(task.train)))
+        rows = np.flatnonzero(task.train.trusted)
+        truth, predicted = task.train.verified[rows].toarray(), fitted["silver"].scores(task.train)[rows]
+        measure = exclusive_corruption if task.exclusive else corruption
+        return task.train_model(ForwardCorrection(task, measure(truth, predicted)))
 
 
-class _Corrected(Objective):
+class ForwardCorrection(Objective):
+    """Predictions are passed through a corruption before they meet the observed labels of untrusted samples.
+
+    Parameters
+    ----------
+    task : Task
+    corrupted : (2, L), or (L, L) where labels exclude each other
+        P(y_m = 1 | y*_m = 0) and P(y_m = 1 | y*_m = 1); or P(y = j | y* = i).
+    """
+
     corruption: Tensor
 
-    def __init__(self, task: Task, predicted: npt.NDArray[np.float32]) -> None:
+    def __init__(self, task: Task, corrupted: npt.NDArray[np.floating[Any]]) -> None:
         super().__init__()
         self.labels, self.trusted, self.exclusive = task.train.labels, task.train.trusted, task.exclusive
-        rows = np.flatnonzero(self.trusted)
-        truth = task.train.verified[rows].toarray()
-        measure = exclusive_corruption if self.exclusive else corruption
-        self.register_buffer("corruption", torch.from_numpy(measure(truth, predicted[rows])).float())
+        self.register_buffer("corruption", torch.from_numpy(corrupted).float())
 
     def loss(self, logits: Tensor, samples: SampleNumbers) -> Tensor:
+        """The cost of logits (B, L): cross entropy for trusted samples, that of the corrupted prediction for others."""
         labels = on_device(self.labels[samples].toarray(), logits)
         return trusted_apart(logits, labels, self.trusted[samples], self._silver, exclusive=self.exclusive)
 

@@ -33,6 +33,9 @@ class Hedge(Method):
        had a part in the other folds' teachers, whose scores the posterior was fitted on.
     4. The student, one network, is trained on the posterior.
 
+    Where labels exclude each other, networks of the second round are trained on the observed labels instead, and the
+    student on both, by halves: on observed labels through the noise that the posterior tells (:mod:`.hedge_noise`).
+
     With ``noisy_view`` networks that were trained on the observed labels alone, each without its fold, are one more
     view from the first round on: what the noise says of an image beyond its own label. It costs a training for each
     fold.
@@ -81,11 +84,11 @@ class Hedge(Method):
         remarks = []
         if clean_set.shows_noise:
             words = WordVectors.of(task.train.view.texts) if self.text else None
-            candidates = [learned(networks, words, self.rounds, noisy_view=self.noisy_view)]
+            lessons = [learned(networks, words, self.rounds, noisy_view=self.noisy_view)]
         else:
             remarks.append(f"the clean set does not show the noise, which was estimated without it: {clean_set}")
-            candidates = estimated(networks, self.rounds)
-        fit = networks.student(candidates)
+            lessons = estimated(networks, self.rounds)
+        fit = networks.student(lessons)
         for pattern in ("posterior*.npy", ".posterior*.tmp"):  # the student has kept its pseudo labels
             for path in task.folder.glob(pattern):
                 path.unlink()

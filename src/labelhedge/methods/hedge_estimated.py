@@ -14,19 +14,19 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from labelhedge.methods.hedge_networks import ENOUGH, CrossFitted, Soft, View
+from labelhedge.methods.hedge_networks import ENOUGH, CrossFitted, Lesson, Soft, View
 from labelhedge.methods.posterior import LIMIT, calibrate, estimate_noise
 from labelhedge.training import SampleNumbers, Targets
 
 
-def estimated(networks: CrossFitted, rounds: int) -> list[Targets]:
+def estimated(networks: CrossFitted, rounds: int) -> list[Lesson]:
     """The posterior by estimated noise rates, and half of it with half the labels."""
     task, folds = networks.task, networks.folds
     dev = networks.some(networks.some_pairs(np.arange(len(task.dev.truth))), ENOUGH // folds)
     average = np.mean([teacher.dev(dev) for teacher in networks.teachers], axis=0)  # (n, L)
     posterior = _estimate(networks, "posterior-1", [_average(networks)], [average], dev)
     if rounds == 2:
-        second = networks.second_round([posterior] * folds)
+        second = networks.second_round([networks.plain(posterior)] * folds)
         on_dev = [np.tile(average, (folds, 1)), np.concatenate([network.dev(dev) for network in second])]
         views = [_average(networks), networks.own(second)]
         posterior = _estimate(networks, "posterior-2", views, on_dev, np.tile(dev, folds))
@@ -36,7 +36,7 @@ def estimated(networks: CrossFitted, rounds: int) -> list[Targets]:
         unlabelled = task.exclusive & ~labels.any(1, keepdims=True)  # such a sample has no half to keep
         return np.where(unlabelled, whole, 0.5 * labels + 0.5 * whole)
 
-    return [posterior, half]
+    return [networks.plain(posterior), networks.plain(half)]
 
 
 def _average(networks: CrossFitted) -> View:

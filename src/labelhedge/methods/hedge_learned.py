@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from labelhedge.methods.hedge_networks import CrossFitted, View
+from labelhedge.methods.hedge_networks import CrossFitted, Lesson, View
+from labelhedge.methods.hedge_noise import through_noise
 from labelhedge.methods.posterior import Posterior, fit_posterior, pair_features
 from labelhedge.methods.words import WordModel, WordVectors
 from labelhedge.training import SampleNumbers, Targets
@@ -15,9 +16,9 @@ from labelhedge.training import SampleNumbers, Targets
 _TRUSTED_COUNTS = 3.0  # where words are learned from all samples
 
 
-def learned(networks: CrossFitted, words: WordVectors | None, rounds: int, *, noisy_view: bool = False) -> Targets:
+def learned(networks: CrossFitted, words: WordVectors | None, rounds: int, *, noisy_view: bool = False) -> Lesson:
     """P(y* | y, s, relations, words) for all samples, verified labels for trusted ones; see :class:`.Hedge`."""
-    return _Learning(networks, words).targets(rounds, noisy_view)
+    return _Learning(networks, words).lesson(rounds, noisy_view)
 
 
 class _Learning:
@@ -26,7 +27,7 @@ class _Learning:
         self.siblings = self.task.siblings() if self.task.graph else [[] for _ in self.task.labels]
         self.observers: Sequence[View] | None = None
 
-    def targets(self, rounds: int, noisy_view: bool) -> Targets:
+    def lesson(self, rounds: int, noisy_view: bool) -> Lesson:
         networks, folds = self.networks, range(self.networks.folds)
         views: list[Sequence[View]] = [networks.teachers]
         if noisy_view:
@@ -36,14 +37,15 @@ class _Learning:
             views.append([self._word_view(n, networks.verified, networks.trusted, 0.3) for n in folds])
         if rounds == 2:
             targets = [self._fold_targets(views, n) for n in folds]
-            second = networks.second_round(targets)
+            second = networks.second_round([through_noise(networks, posterior, 0.0) for posterior in targets])
             if self.words is not None:
                 everything = np.arange(len(self.task.train))
                 views.append([self._word_view(n, targets[n], everything, 1.0, _TRUSTED_COUNTS) for n in folds])
             views.append(second)
         honest = [networks.own(view) for view in views]
         known = self.task.train.trusted
-        return self._keep("posterior", self._posterior(honest, networks.trusted), honest, known)
+        posterior = self._keep("posterior", self._posterior(honest, networks.trusted), honest, known)
+        return through_noise(networks, posterior, 0.5)
 
     def _word_view(
         self, number: int, targets: Targets, rows: SampleNumbers, penalty: float, trusted: float = 1.0

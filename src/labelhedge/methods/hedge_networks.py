@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from labelhedge.methods.posterior import CleanSet, examine_clean_set
-from labelhedge.training import CrossEntropy, Fit, SampleNumbers, Targets, Task, derive_seed
+from labelhedge.training import CrossEntropy, Fit, Objective, SampleNumbers, Targets, Task, derive_seed
 
 Soft = npt.NDArray[np.float32]
 View = Callable[[SampleNumbers], Soft]
@@ -50,6 +51,13 @@ class Network:
         return np.log(np.maximum(self.task.soften(values), 1e-6)) if self.task.exclusive else values
 
 
+class Lesson(NamedTuple):
+    """What a network is trained on: pseudo labels, and the loss that is made of them."""
+
+    targets: Targets
+    objective: Objective
+
+
 class CrossFitted:
     """Networks per fold, and what they may see.
 
@@ -69,7 +77,8 @@ class CrossFitted:
         self.seen = np.isin(images, images[self.trusted])
         self.seconds = 0.0
         outside = [self.trusted[fold[self.trusted] != number] for number in range(self.folds)]
-        self.teachers = [self._train(f"teacher-{n}", self.verified, rows) for n, rows in enumerate(outside)]
+        lesson = self.plain(self.verified).objective
+        self.teachers = [self._train(f"teacher-{n}", lesson, rows) for n, rows in enumerate(outside)]
         self.last = self.teachers
 
     def observed(self, samples: SampleNumbers) -> npt.NDArray[np.bool_]:
@@ -117,30 +126,36 @@ class CrossFitted:
             return self.observed(samples).astype(np.float32)
 
         outside = [np.flatnonzero(self.fold != number) for number in range(self.folds)]
-        return [self._train(f"observer-{n}", observed, rows) for n, rows in enumerate(outside)]
+        lesson = self.plain(observed).objective
+        return [self._train(f"observer-{n}", lesson, rows) for n, rows in enumerate(outside)]
 
-    def second_round(self, targets: Sequence[Targets]) -> list[Network]:
-        """Number n is trained on its targets outside fold n."""
+    def plain(self, targets: Targets) -> Lesson:
+        """Cross entropy with pseudo labels."""
+        return Lesson(targets, CrossEntropy(targets, exclusive=self.task.exclusive))
+
+    def second_round(self, lessons: Sequence[Lesson]) -> list[Network]:
+        """Number n is trained on its lesson outside fold n."""
         outside = [np.flatnonzero(self.fold != number) for number in range(self.folds)]
         self.last = [
-            self._train(f"second-{n}", targets[n], outside[n], start=self.teachers[n]) for n in range(self.folds)
+            self._train(f"second-{n}", lessons[n].objective, outside[n], start=self.teachers[n])
+            for n in range(self.folds)
         ]
         return self.last
 
-    def student(self, candidates: Sequence[Targets]) -> Fit:
-        """Trained on targets, its seconds those of all networks; of several candidates the best on dev."""
+    def student(self, lessons: Sequence[Lesson]) -> Fit:
+        """Its seconds are those of all networks; of several lessons the one that does best on dev."""
         best = max(self.last, key=lambda network: network.on_dev)
         initial = best.weights() if self.warm else None
-        if len(candidates) == 1:
-            fit = self.task.train_model(candidates[0], initial=initial)
+
+        def train(part: Task, lesson: Lesson) -> Fit:
+            return part.train_model(lesson.objective, initial=initial, pseudo_labels=lesson.targets)
+
+        if len(lessons) == 1:
+            fit = train(self.task, lessons[0])
             return replace(fit, seconds=fit.seconds + self.seconds)
-
-        def train(part: Task, targets: Targets) -> Fit:
-            return part.train_model(targets, initial=initial)
-
         students = [
-            self.task.once(f"student-{number}", lambda part, targets=targets: train(part, targets))  # type: ignore[misc]
-            for number, targets in enumerate(candidates)
+            self.task.once(f"student-{number}", lambda part, lesson=lesson: train(part, lesson))  # type: ignore[misc]
+            for number, lesson in enumerate(lessons)
         ]
         chosen = max(students, key=on_dev)
         for student in students:
@@ -151,8 +166,7 @@ class CrossFitted:
         seconds = self.seconds + sum(student.seconds for student in students)
         return replace(chosen, folder=self.task.folder, seconds=seconds)
 
-    def _train(self, name: str, targets: Targets, rows: SampleNumbers, start: Network | None = None) -> Network:
-        objective = CrossEntropy(targets, exclusive=self.task.exclusive)
+    def _train(self, name: str, objective: Objective, rows: SampleNumbers, start: Network | None = None) -> Network:
         initial = start.weights() if start is not None and self.warm else None
         fit = self.task.once(name, lambda part: part.train_model(objective, rows=rows, initial=initial))
         self.seconds += fit.seconds

@@ -323,10 +323,18 @@ def _estimate_transition(logits: Floats, y: Floats, prior: float, rounds: int) -
     np.fill_diagonal(transition, 0.7)
     for _ in range(rounds):
         q = soften(logits + y @ np.log(transition).T, exclusive=True)
-        pairs = q.T @ y
-        diagonal = np.trace(pairs) / max(pairs.sum(), 1e-9)
-        pooled = np.full((count, count), (1 - diagonal) / max(count - 1, 1))
-        np.fill_diagonal(pooled, diagonal)
-        transition = (pairs + prior * pooled) / (pairs.sum(1, keepdims=True) + prior)
-        transition = np.clip(transition, 1e-6, None)
+        transition = transition_rates(q.T @ y, prior)
     return NoiseRates(transition=transition)
+
+
+def transition_rates(pairs: Floats, prior: float = 20.0) -> Floats:
+    """P(y = j | y* = i), (L, L), from counts of pairs (L, L), expected ones too.
+
+    The shares of right labels and of wrong ones, all labels together, are in each row as if seen ``prior`` times.
+    """
+    count = len(pairs)
+    diagonal = np.trace(pairs) / max(pairs.sum(), 1e-9)
+    pooled = np.full((count, count), (1 - diagonal) / max(count - 1, 1))
+    np.fill_diagonal(pooled, diagonal)
+    rates: Floats = np.clip((pairs + prior * pooled) / (pairs.sum(1, keepdims=True) + prior), 1e-6, None)
+    return rates

@@ -170,6 +170,7 @@ class Task:
         rows: npt.NDArray[np.int64] | None = None,
         weight: float | None = None,
         initial: Mapping[str, Tensor] | None = None,
+        pseudo_labels: Targets | None = None,
     ) -> Fit:
         """Train the network on targets, or by an objective, and return the best epoch on dev.
 
@@ -179,14 +180,17 @@ class Task:
         Parameters
         ----------
         targets : (N, L) sparse labels, or a function from sample numbers (B,) to targets (B, L), or an Objective
-            A function's targets are kept as the fit's pseudo labels.
         rows : (n,) sample numbers, optional
             Train on these only. Default: all.
         weight : float, optional
             λ, to be recorded.
         initial : dict, optional
             Weights to start from. Default: drawn from the seed.
+        pseudo_labels : function from sample numbers (B,) to (B, L), optional
+            To be kept with the fit. Default: the targets, if they are a function.
         """
+        if pseudo_labels is None and callable(targets) and not isinstance(targets, Objective):
+            pseudo_labels = targets
         objective = targets if isinstance(targets, Objective) else self._cross_entropy(targets)
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(self.seed, "initialisation"))
@@ -222,8 +226,8 @@ class Task:
             last = copy.deepcopy(network)
             last.load_state_dict(outcome.last)
             fit.last = self.classifier([last])
-        if isinstance(objective, CrossEntropy) and objective.targets is targets:
-            fit.keep_pseudo_labels(objective.targets, len(self.train))
+        if pseudo_labels is not None:
+            fit.keep_pseudo_labels(pseudo_labels, len(self.train))
         return fit
 
     def classifier(self, networks: Sequence[nn.Module]) -> Classifier:
