@@ -52,6 +52,33 @@ def link(photos, out, **options):
     return link_photos(photos, out, **({"linker": WORDS, "workers": 1, "part_size": 30} | options))
 
 
+def test_a_job_with_other_options_of_its_linker_says_which(tmp_path):
+    (tmp_path / "photos.txt").write_text("\n".join(lines(3)))
+    (tmp_path / "names.txt").write_text("fox\nhare")
+
+    def link(**options):
+        return link_photos(
+            tmp_path / "photos.txt",
+            tmp_path / "out",
+            linker=str(tmp_path / "names.txt"),
+            linker_options=options,
+            format="yfcc",
+            workers=1,
+        )
+
+    link(confidence=0.5)
+    with pytest.raises(
+        ValueError, match=r"the linker's confidence was 0.5, now 0.6; the linker's plurals was its default, now False"
+    ):
+        link(confidence=0.6, plurals=False)
+    with pytest.raises(ValueError, match=r"the linker's confidence was 0.5, now its default"):
+        link()
+    (tmp_path / "other.txt").write_text("fox")
+    with pytest.raises(ValueError, match=r"the linker was .*names.txt, now .*other.txt"):
+        link_photos(tmp_path / "photos.txt", tmp_path / "out", linker=str(tmp_path / "other.txt"), format="yfcc")
+    link(confidence=0.5)
+
+
 def test_a_folder_of_linked_photos(metadata, tmp_path):
     out = tmp_path / "linked"
     summary = link(metadata, out)
@@ -132,7 +159,7 @@ def test_another_job_in_the_folder_is_refused_with_what_differs(metadata, tmp_pa
     link(metadata, out)
     with pytest.raises(ValueError, match="part_size was 30, now 40"):
         link(metadata, out, part_size=40)
-    with pytest.raises(ValueError, match=r"linker was .*'fox hare snow'.*now .*'fox'"):
+    with pytest.raises(ValueError, match=r"linker Words reads or does something else.*'fox hare snow', now 'fox'"):
         link(metadata, out, linker=Words("fox"))
     other = tmp_path / "other.tsv"
     other.write_text("\n".join(lines(3)))

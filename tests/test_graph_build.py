@@ -373,7 +373,13 @@ def test_build_and_show_a_corpus(make_corpus, tmp_path):
     assert lh.Corpus.open(folder).hash != before
     shown = run("graph", "show", folder, "--out", tmp_path / "graph.svg")
     assert "graph: 2 of 3 labels have siblings" in shown
-    assert "mammal · 2" in (tmp_path / "graph.svg").read_text()
+    picture = (tmp_path / "graph.svg").read_text()
+    assert "mammal · 2" in picture
+    again = CliRunner().invoke(app, ["graph", "show", str(folder), "--out", str(tmp_path / "graph.svg")])
+    assert "is there already: pass --overwrite" in str(again.exception)
+    (tmp_path / "graph.svg").write_text("mine")
+    run("graph", "show", folder, "--out", tmp_path / "graph.svg", "--overwrite")
+    assert (tmp_path / "graph.svg").read_text() == picture
 
 
 def test_show_the_embedded_corpus(tmp_path):

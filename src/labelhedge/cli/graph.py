@@ -97,13 +97,19 @@ def graph_show(
         str | None, typer.Option(help="Draw only these relations, separated by commas. Default: all.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The picture, an SVG file.")] = Path("graph.svg"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a picture that is there.")] = False,
 ) -> None:
     """Print what each relation tells about the labels, and draw labels and their siblings."""
     from labelhedge.graph.job import show_file
 
     folder, info = _corpus(corpus)
     for what in show_file(
-        folder / "graph.nt", info.labels, out, title=info.name, relations=relations.split(",") if relations else None
+        folder / "graph.nt",
+        info.labels,
+        out,
+        title=info.name,
+        relations=relations.split(",") if relations else None,
+        overwrite=overwrite,
     ):
         show(what)
 

@@ -88,7 +88,7 @@ class LinkSummary:
 
         table = Table("", "count", title=None)
         table.columns[1].justify = "right"
-        rows = [("files" if self.files != 1 else "file", self.files), ("read", self.read), ("linked", self.linked)]
+        rows = [("inputs" if self.files != 1 else "input", self.files), ("read", self.read), ("linked", self.linked)]
         if self.further_lines:
             rows.insert(2, ("  further lines of records", self.further_lines))
         rows += [("  with an entity", self.with_entities), ("  entities", self.entities)]
@@ -164,6 +164,7 @@ def link_photos(
     options = tuple(sorted(given.items()))
     opened = opened_linker(linker, options) if isinstance(linker, str) else linker
     kept = tuple(keep) if keep is not None else None
+    asked = {name: str(value) for name, value in (linker_options or {}).items()}
     job: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "inputs": [_state(path, format) for path, format in inputs],
@@ -171,7 +172,7 @@ def link_photos(
         "keep": None if keep is None else list(keep),
         "tag_separator": tag_separator,
         "part_size": part_size,
-        "linker": {"name": name, "fingerprint": opened.fingerprint},
+        "linker": {"name": name, "fingerprint": opened.fingerprint, "options": asked},
     }
     with _alone_in(folder):
         if fresh:
@@ -293,7 +294,7 @@ def _check_same(path: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> No
     differing = [f"{name} was {begun.get(name)!r}, now {wanted[name]!r}" for name in wanted
                  if name not in ("inputs", "linker") and begun.get(name) != wanted[name]]  # fmt: skip
     if begun["linker"]["fingerprint"] != wanted["linker"]["fingerprint"]:  # its name may be another path to the same
-        differing.append(f"linker was {begun['linker']!r}, now {wanted['linker']!r}")
+        differing.append(_differing_linker(begun["linker"], wanted["linker"]))
     before = {file["path"]: file for file in begun.get("inputs", ())}
     now = {file["path"]: file for file in wanted["inputs"]}
     differing += [f"{name} was read, and now is not" for name in before if name not in now]
@@ -306,6 +307,22 @@ def _check_same(path: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> No
             f"{path.parent} holds another job: {'; '.join(differing[:3])}. Begin again with --fresh, or name another "
             "folder with --out"
         )
+
+
+def _differing_linker(begun: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """What was asked of a linker and is not any more; if that is nothing, what it reads has changed."""
+    if begun["name"] != wanted["name"]:
+        return f"the linker was {begun['name']}, now {wanted['name']}"
+    before, now = begun.get("options", {}), wanted["options"]
+    differing = [
+        f"the linker's {name} was {before.get(name, 'its default')}, now {now.get(name, 'its default')}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+    return "; ".join(differing) or (
+        f"the linker {wanted['name']} reads or does something else than before ({begun['fingerprint']!r}, now "
+        f"{wanted['fingerprint']!r})"
+    )
 
 
 def _check_folder(folder: Path, inputs: Sequence[tuple[Path, str]]) -> None:

@@ -99,6 +99,7 @@ def show_file(
     *,
     title: str = "",
     relations: Collection[str] | None = None,
+    overwrite: bool = False,
 ) -> Iterator[Any]:
     """Print the figures of a graph's relations and draw labels and their siblings.
 
@@ -111,12 +112,16 @@ def show_file(
     ------
     ValueError
         When there is no graph, or a relation is unknown.
+    FileExistsError
+        When `out` is there and `overwrite` is false.
     """
     path, out = Path(path), Path(out)
     if not path.exists():
         raise LabelhedgeError(f"{path} is not there: make it with `labelhedge graph build {path.parent} --from …`")
     if out.suffix.lower() != ".svg":
         raise LabelhedgeError(f"{out}: the picture is an SVG file; give it the ending .svg")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} is there already: pass --overwrite, or name another file with --out")
     graph = LabelGraph.from_file(path, labels)
     chosen = [graph.relations[number] for number in graph.numbers(relations)]
     figures = measure_relations(graph)
