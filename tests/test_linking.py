@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelhedge.collect.linking import EmbeddedLinker, Entry, Form, Lexicon, open_linker
-from labelhedge.collect.linking.cues import LEAST_SCALES, is_foreign, nothing_scale, other_scales
+from labelhedge.collect.linking.cues import Beside, flags
 from labelhedge.collect.linking.wordnet import wordnet_lexicon
 from labelhedge.graph.wordnet import DEBIAN
 
@@ -86,27 +87,21 @@ def test_more_texts_than_a_batch(lexicon):
 
 
 def test_what_stands_beside_a_mention():
-    assert is_foreign(set("der hund und die katze".split()))
-    assert not is_foreign(set("dog house".split()))
+    def of(before, after, text, mention):
+        start = text.index(mention)
+        return Beside([text], [(0, start, start + len(mention))], flags([before]), flags([after]))
+
+    def nothing(*mention):
+        return of(*mention).nothing_scales(np.array([False]))[0]
+
+    def others(*mention):
+        return of(*mention).other_scales(np.array([True]))[0]
+
     sentence = "that is the Duck Tours bus we went with"
-    assert (
-        nothing_scale("the", "tours", sentence, 12, 16, False) > nothing_scale("the", "", "the Duck", 4, 8, False) == 1
-    )
-    assert nothing_scale("bear", "lake", "bear lake", 0, 4, False) > 1
-    verb, _, _, _ = other_scales("to", "", "to duck", 3, 7)
-    assert verb > other_scales("a", "", "a duck", 2, 6)[0]
-    assert other_scales("kelly", "", "kelly slater", 6, 12)[3] > other_scales("", "", "slater", 0, 6)[3]
-
-
-@given(
-    st.sampled_from(["", "the", "to", "kelly", "x", "|"]),
-    st.sampled_from(["", "lake", "x"]),
-    st.text("aB\n ", min_size=1),
-)
-def test_the_least_scales_are_the_least(before, after, text):
-    assert nothing_scale(before, after, text, 0, 1, False) >= 1
-    scales = other_scales(before, after, text, 0, 1)
-    assert all(scale >= least for scale, least in zip(scales, LEAST_SCALES, strict=True))
+    assert nothing("the", "tours", sentence, "Duck") > nothing("the", "", "the Duck", "Duck") == 1
+    assert nothing("", "lake", "bear lake", "bear") > 1
+    assert others("to", "", "to duck", "duck")[0] > others("a", "", "a duck", "duck")[0]
+    assert others("kelly", "", "kelly slater", "slater")[3] > others("", "", "slater", "slater")[3]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,19 +32,19 @@ OWN = 4
 
 @dataclass(frozen=True)
 class TextWords:
-    """Weights of the words in some texts.
+    """The words in N texts that descriptions know.
 
     Attributes
     ----------
-    weights : floats (N, K + 1)
-        By text and by place of the word among the K that the texts hold; the last column is zero.
+    held : bools (N, K + 1)
+        By text and by place of the word among the K that the texts hold, from 1; none holds 0.
     places : ints (V,)
-        Place of each known word; -1, and so the last column, where no text holds it.
+        Place of each known word, 0 where no text holds it.
     squares : floats (N,)
-        Sums of the squares of the weights.
+        Sums of the squares of their weights, each word once.
     """
 
-    weights: Floats
+    held: npt.NDArray[np.bool_]
     places: npt.NDArray[np.int32]
     squares: Floats
 
@@ -76,21 +76,24 @@ class Descriptions:
         counts = np.array([frequency[word] for word in vocabulary], np.float64)
         self.weights: Floats = np.log((len(chosen) + 1) / counts)
         self._starts = np.concatenate(([0], np.cumsum([len(words) for words in kept])))
-        self._words = np.array([numbers[word] for words in kept for word in words], np.int32)
+        self._lengths = np.diff(self._starts)
+        self._words = np.array([numbers[word] for words in kept for word in words], np.int64)
         shares = self.weights[self._words]
-        row = np.repeat(np.arange(len(kept)), np.diff(self._starts))
+        row = np.repeat(np.arange(len(kept)), self._lengths)
         length = np.sqrt(np.bincount(row, shares * shares, len(kept)))
-        self._shares: Floats = shares / np.where(length > 0, length, 1.0)[row]
+        # What each word of a description adds to the cosine with a text that holds it.
+        self._products: Floats = shares / np.where(length > 0, length, 1.0)[row] * shares
         self._numbers = numbers | {word + "s": number for word, number in numbers.items() if _stem(word + "s") == word}
 
-    def numbers(self, words: Iterable[str]) -> list[int]:
-        """The number of each word, -1 where no description knows it."""
-        get = self._numbers.get
-        return [get(word, -1) for word in words]
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """The number of each word that a description knows, in the plural too."""
+        return self._numbers
 
     def own(self, form: str) -> list[int]:
         """Numbers of the words of a form, each once, filled up with -1 to `OWN`."""
-        found = [number for number in dict.fromkeys(self.numbers(form.split(" "))) if number >= 0][:OWN]
+        known = [self._numbers[word] for word in form.split(" ") if word in self._numbers]
+        found = list(dict.fromkeys(known))[:OWN]
         return found + [-1] * (OWN - len(found))
 
     def own_squares(self, own: Ints) -> Floats:
@@ -98,20 +101,27 @@ class Descriptions:
         squares: Floats = (np.where(own >= 0, self.weights[own], 0.0) ** 2).sum(1)
         return squares
 
-    def read(self, words: Sequence[str], bounds: Sequence[int]) -> TextWords:
-        """The words of texts: those of text `i` are from `bounds[i]` up to, but without, ``bounds[i + 1]``."""
-        size, count = len(self.weights), len(bounds) - 1
-        number = np.array(self.numbers(words), np.int64)
-        text = np.repeat(np.arange(count), np.diff(bounds))
-        text, number = np.divmod(np.unique((text * size + number)[number >= 0]), size)
-        places: npt.NDArray[np.int32] = np.full(size, -1, np.int32)
-        held = np.zeros(size, bool)
-        held[number] = True
-        present = np.flatnonzero(held)
-        places[present] = np.arange(len(present))
-        weights: Floats = np.zeros((count, len(present) + 1))
-        weights[text, places[number]] = self.weights[number]
-        return TextWords(weights, places, np.bincount(text, self.weights[number] ** 2, count).astype(np.float64))
+    def read(self, number: Ints, text: Ints, count: int) -> TextWords:
+        """The words of texts.
+
+        Parameters
+        ----------
+        number, text : ints (W,)
+            Of each word its number, -1 where it is not known, and the number of its text.
+        count : int
+            How many texts there are.
+        """
+        known = np.flatnonzero(number >= 0)
+        number, text = number[known], text[known]
+        places: npt.NDArray[np.int32] = np.zeros(len(self.weights), np.int32)
+        places[number] = 1
+        present = np.flatnonzero(places)
+        places[present] = np.arange(1, len(present) + 1)
+        held = np.zeros((count, len(present) + 1), bool)
+        held[text, places[number]] = True
+        text, place = np.divmod(np.flatnonzero(held), len(present) + 1)
+        squares = np.bincount(text, self.weights[present[place - 1]] ** 2, count).astype(np.float64)
+        return TextWords(held, places, squares)
 
     def fits(self, texts: TextWords, text: Ints, entity: Ints, own: Ints, own_squares: Floats) -> Floats:
         """Cosines, for each of P pairs of a mention and an entity.
@@ -126,19 +136,18 @@ class Descriptions:
         own_squares : floats (P,)
             Sums of the squares of their weights.
         """
-        begin, end = self._starts.take(entity), self._starts.take(entity + 1)
-        lengths = end - begin
+        begin, lengths = self._starts.take(entity), self._lengths.take(entity)
         ends = np.cumsum(lengths)
         at = np.arange(ends[-1]) + np.repeat(begin - ends + lengths, lengths)
-        word = self._words.take(at)
-        # Most words of a description are in none of the texts.
-        met = np.flatnonzero(texts.places.take(word) >= 0)
-        pair = np.searchsorted(ends, met, side="right")
-        at, word = at.take(met), word.take(met)
-        shared = self._shares.take(at) * texts.weights[text.take(pair), texts.places.take(word)]
-        shared[(own.take(pair, 0) == word[:, None]).any(1)] = 0.0
+        # Most words of a description are in none of the texts, and most others not in this one.
+        place = texts.places.take(self._words.take(at))
+        met = np.flatnonzero(place)
+        pair = np.repeat(np.arange(len(entity)), lengths).take(met)
+        shared = np.flatnonzero(texts.held.take(text.take(pair) * texts.held.shape[1] + place.take(met)))
+        pair, at = pair.take(shared), at.take(met.take(shared))
+        shares = np.where((own.take(pair, 0) == self._words.take(at)[:, None]).any(1), 0.0, self._products.take(at))
         length = np.sqrt(np.maximum(texts.squares[text] - own_squares, 1e-9))
-        cosine: Floats = np.bincount(pair, shared, len(entity)) / length
+        cosine: Floats = np.bincount(pair, shares, len(entity)) / length
         return np.minimum(cosine, HIGHEST)
 
 

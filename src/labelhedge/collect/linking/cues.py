@@ -6,6 +6,11 @@ looked at only where a mention is about to be given out.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
 from labelhedge.collect.linking.wordlists import (
     BEFORE_NOUNS,
     BEFORE_VERBS,
@@ -16,64 +21,125 @@ from labelhedge.collect.linking.wordlists import (
     NAMED_WITH,
 )
 
+Bools = npt.NDArray[np.bool_]
+Flags = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
 EDGES = frozenset(("", "|", "."))
 LEAST_SCALES = (0.1, 0.3, 0.1, 0.05)
-"""The least that `other_scales` gives; `nothing_scale` gives 1 or more."""
+"""The least that `other_scales` gives; `nothing_scales` gives 1 or more."""
+
+_LISTS = (EDGES, GIVEN_NAMES, NAMED_AFTER, NAMED_WITH, BEFORE_NOUNS, BEFORE_VERBS)
+_EDGE, _GIVEN, _NAMED_AFTER, _NAMED_WITH, _NOUN, _VERB = (1 << number for number in range(len(_LISTS)))
+WORDS = sorted(frozenset().union(*_LISTS, ENGLISH, FOREIGN) - {""})
+"""All words that say something."""
 
 
-def is_foreign(words: frozenset[str] | set[str]) -> bool:
-    """Whether a text is probably not English, by its function words.
-
-    Examples
-    --------
-    >>> is_foreign(set("la plage de la mer".split())), is_foreign(set("the day at la mer".split()))
-    (True, False)
-    """
-    return not words.isdisjoint(FOREIGN) and len(words & FOREIGN) > len(words & ENGLISH)
+def flags(words: Iterable[str]) -> Flags:
+    """What folded words say where they stand beside a mention; "" is the edge of a text."""
+    return np.array([sum((word in words) << bit for bit, words in enumerate(_LISTS)) for word in words], np.uint8)
 
 
-def nothing_scale(before: str, after: str, text: str, start: int, end: int, foreign: bool) -> float:
-    """How much likelier it is that the mention ``text[start:end]`` means nothing that its words mean elsewhere.
+class Languages:
+    """Tells texts that are probably not English, by their function words.
 
     Parameters
     ----------
-    before, after : str
-        The folded words on its two sides; one of `EDGES` at the edge of a phrase.
-    foreign : bool
-        Whether the text is not in the language of the lexicon.
+    number : callable
+        Gives words their numbers, 0 to those that have none.
+    size : int
+        All numbers are smaller.
     """
-    scale = 4.0 if foreign else 1.0
-    if before in GIVEN_NAMES:
-        return 6.0 * scale
-    if after in NAMED_AFTER or before in NAMED_WITH:
-        scale *= 4.0
-    if after not in EDGES and text[start].isupper() and not text[start:end].isupper() and _capital_after(text, end):
-        scale *= 8.0 if _in_sentence(text, start, end) else 2.0  # amid a name: "the Duck Tours bus"
-    return scale
+
+    def __init__(self, number: Callable[[Sequence[str]], Ints], size: int) -> None:
+        words = [*sorted(FOREIGN), *sorted(ENGLISH)]
+        self._columns: Ints = np.full(size, -1)
+        self._columns[number(words)] = np.arange(len(words))
+        self._columns[0] = -1
+
+    def foreign(self, words: Ints, text: Ints, count: int) -> Bools:
+        """Whether each of `count` texts is, given the numbers of all words, and of their texts."""
+        column = self._columns.take(words)
+        known = np.flatnonzero(column >= 0)
+        held = np.zeros((count, len(FOREIGN) + len(ENGLISH)), bool)
+        held[text[known], column[known]] = True
+        foreign, english = np.hsplit(held, [len(FOREIGN)])
+        more: Bools = np.count_nonzero(foreign, 1) > np.count_nonzero(english, 1)
+        return more
 
 
-def other_scales(before: str, after: str, text: str, start: int, end: int) -> tuple[float, float, float, float]:
-    """How much likelier the mention is a verb, an adjective, a given name, a family name than its form elsewhere.
+class Beside:
+    """M mentions, the words beside them, and capitals.
 
-    Examples
-    --------
-    >>> other_scales("to", "", "to fish", 3, 7)[0] > other_scales("the", "", "the fish", 4, 8)[0]
-    True
+    Parameters
+    ----------
+    texts : sequence of str
+    mentions : sequence of (number, start, end)
+        A mention is ``texts[number][start:end]``.
+    before, after : (M,)
+        The `flags` of the words on its two sides.
     """
-    left, right = before not in EDGES, after not in EDGES
-    capital = text[start].isupper()
-    if before in BEFORE_NOUNS:
-        return 0.1, 1.0 if right else 0.3, 0.1, 4.0 if before in GIVEN_NAMES else 0.05
-    verb = 5.0 if before in BEFORE_VERBS else 1.0 if left or right else 0.3
-    given = 1.0 if capital or not (left or right) else 0.1
-    if capital and right and not text[start:end].isupper() and _capital_after(text, end):
-        given *= 2
-    family = 0.05
-    if before in GIVEN_NAMES:
-        family = 4.0
-    elif capital and left and _capital_before(text, start):
-        family = 3.0
-    return verb, 1.0, given, family
+
+    def __init__(
+        self, texts: Sequence[str], mentions: Sequence[tuple[int, int, int]], before: Flags, after: Flags
+    ) -> None:
+        self._texts, self._mentions, self._before, self._after = texts, mentions, before, after
+        self._left, self._right = before & _EDGE == 0, after & _EDGE == 0
+        self._given = before & _GIVEN > 0
+        self._capital: Bools = np.array([texts[number][start].isupper() for number, start, _ in mentions], bool)
+        self._amid = self._ask(_amid_capitals, self._capital & self._right)
+
+    def _ask(self, question: Callable[[str, int, int], bool], where: Bools) -> Bools:
+        """The answers for some of the mentions; false for the others."""
+        answers = np.zeros(len(where), bool)
+        for mention in np.flatnonzero(where).tolist():
+            number, start, end = self._mentions[mention]
+            answers[mention] = question(self._texts[number], start, end)
+        return answers
+
+    def nothing_scales(self, foreign: Bools) -> Floats:
+        """How much likelier it is that a mention means nothing that its words mean elsewhere.
+
+        Parameters
+        ----------
+        foreign : bools (M,)
+            Whether its text is not in the language of the lexicon.
+        """
+        named = (self._after & _NAMED_AFTER) | (self._before & _NAMED_WITH) > 0
+        in_sentence = self._ask(_in_sentence, self._amid & ~self._given)
+        amid = np.where(in_sentence, 8.0, np.where(self._amid, 2.0, 1.0))  # of a name: "the Duck Tours bus"
+        scale = np.where(self._given, 6.0, np.where(named, 4.0, 1.0) * amid)
+        return np.where(foreign, 4.0 * scale, scale)
+
+    def other_scales(self, asked: Bools) -> Floats:
+        """How much likelier a mention is a verb, an adjective, a given name, a family name than its form elsewhere.
+
+        Parameters
+        ----------
+        asked : bools (M,)
+            Which mentions are asked for; what is said of others means nothing.
+
+        Returns
+        -------
+        floats (M, 4)
+
+        Examples
+        --------
+        >>> beside = Beside(["to fish", "the fish"], [(0, 3, 7), (1, 4, 8)], flags(["to", "the"]), flags(["", ""]))
+        >>> beside.other_scales(np.array([True, True]))[:, 0].tolist()
+        [5.0, 0.1]
+        """
+        noun, verb = self._before & _NOUN > 0, self._before & _VERB > 0
+        alone = ~(self._left | self._right)
+        named = self._ask(_capital_before, asked & self._capital & self._left & ~self._given & ~noun)
+        scales = np.empty((len(noun), 4))
+        scales[:, 0] = np.where(noun, 0.1, np.where(verb, 5.0, np.where(alone, 0.3, 1.0)))
+        scales[:, 1] = np.where(noun & ~self._right, 0.3, 1.0)
+        given = np.where(self._amid, 2.0, np.where(self._capital | alone, 1.0, 0.1))
+        scales[:, 2] = np.where(noun, 0.1, given)
+        scales[:, 3] = np.where(self._given, 4.0, np.where(named, 3.0, 0.05))
+        return scales
 
 
 def _in_sentence(text: str, start: int, end: int) -> bool:
@@ -84,11 +150,11 @@ def _in_sentence(text: str, start: int, end: int) -> bool:
     return sum(word[0].islower() and len(word) > 3 for word in words) > 1
 
 
-def _capital_before(text: str, start: int) -> bool:
-    words = text[max(0, start - 40) : start].split()
+def _capital_before(text: str, start: int, _end: int) -> bool:
+    words = text[max(0, start - 40) : start].rsplit(None, 1)
     return bool(words) and words[-1][:1].isupper()
 
 
-def _capital_after(text: str, end: int) -> bool:
-    words = text[end : end + 40].split()
-    return bool(words) and words[0][:1].isupper()
+def _amid_capitals(text: str, start: int, end: int) -> bool:
+    """Whether a capital follows the mention, which is not all in capitals."""
+    return text[end : end + 40].lstrip()[:1].isupper() and not text[start:end].isupper()

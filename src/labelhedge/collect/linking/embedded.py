@@ -14,18 +14,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import operator
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from labelhedge.collect.linking.context import HIGHEST, OWN, Descriptions
-from labelhedge.collect.linking.cues import LEAST_SCALES, is_foreign, nothing_scale, other_scales
+from labelhedge.collect.linking.cues import LEAST_SCALES, WORDS, Beside, Languages, flags
 from labelhedge.collect.linking.lexicon import GLUED, INFLECTED, OTHERS, Lexicon
-from labelhedge.collect.linking.matching import Found, Ints, Matcher
+from labelhedge.collect.linking.matching import Found, Matcher
 from labelhedge.collect.linking.pausing import no_collection
+from labelhedge.collect.linking.tries import Ints
 from labelhedge.collect.records import Entity
 from labelhedge.errors import LabelhedgeError
 
@@ -80,7 +81,7 @@ class EmbeddedLinker:
     Raises
     ------
     ValueError
-        When a setting is out of range, no entity can be given out, or `ahocorasick_rs` is not installed.
+        When a setting is out of range, or no entity can be given out.
 
     Examples
     --------
@@ -124,11 +125,11 @@ class EmbeddedLinker:
         kept &= (lexicon.kind != INFLECTED) | plurals
         kept &= (lexicon.kind != GLUED) | glued
         forms, self._meanings = self._competing(kept)
-        self._matcher = Matcher(forms)
         self._settle(fit_weight if context and any(lexicon.descriptions) else 0.0)
         self._descriptions: Descriptions | None = None
         if context and fit_weight and any(lexicon.descriptions):
             self._describe(forms)
+        self._number(forms)
 
     def _competing(self, kept: npt.NDArray[np.bool_]) -> tuple[list[str], _Meanings]:
         """All forms of entities, and what those may mean that may mean a wanted one."""
@@ -178,6 +179,17 @@ class EmbeddedLinker:
                 self._own[slot] = self._descriptions.own(forms[form])
         self._own_squares = self._descriptions.own_squares(self._own)
 
+    def _number(self, forms: Sequence[str]) -> None:
+        """Words of texts are numbers: what is known of each, by its number."""
+        known = {} if self._descriptions is None else self._descriptions.numbers
+        self._matcher = Matcher(forms, [*WORDS, *known])
+        self._languages = Languages(self._matcher.numbers, self._matcher.size)
+        self._flags = np.zeros(self._matcher.size, np.uint8)
+        self._flags[self._matcher.numbers(WORDS)] = flags(WORDS)
+        self._context = np.full(self._matcher.size, -1)
+        self._context[self._matcher.numbers(list(known))] = list(known.values())
+        self._context[0] = -1
+
     @property
     def fingerprint(self) -> str:
         """A digest of the lexicon and all settings."""
@@ -200,37 +212,30 @@ class EmbeddedLinker:
         mentions = np.flatnonzero(slots >= 0)
         if not len(mentions):
             return
-        entity, weight, rivals = self._best(found, mentions, slots[mentions])
+        slots = slots[mentions]
+        text_of_word = np.repeat(np.arange(len(texts)), np.diff(found.bounds))
+        entity, weight, rivals = self._best(found, mentions, slots, text_of_word)
         # What stands beside a mention is looked at last, and only where it may still decide.
-        least = weight + rivals + self._least[slots[mentions]]
+        least = weight + rivals + self._least[slots]
         likely = np.flatnonzero((weight >= self.confidence * least) & self._emitted[entity])
-        left, slot = mentions[likely], slots[mentions[likely]]
-        columns = (found.text, found.first, found.last, found.start, found.end)
-        rows = zip(
-            *(column[left].tolist() for column in columns),
-            *(column[likely].tolist() for column in (entity, weight, rivals)),
-            self._nothing[slot].tolist(),
-            self._spoken[slot].tolist(),
-            self._meanings.others[slot].tolist(),
-            strict=True,
-        )
-        words, bounds = found.words.words, found.words.bounds()
-        uris, names, current, foreign = self.lexicon.uris, self.lexicon.names, -1, False
-        for number, first, last, start, end, chosen, heavy, total, nothing, spoken, others in rows:
-            text = texts[number]
-            if nothing or spoken:
-                if number != current:
-                    current, foreign = number, is_foreign(set(words[bounds[number] : bounds[number + 1]]))
-                before = words[first - 1] if first else ""
-                after = words[last] if last < len(words) else ""
-                total += nothing * nothing_scale(before, after, text, start, end, foreign)
-                if spoken:
-                    total += sum(map(operator.mul, others[1:], other_scales(before, after, text, start, end)))
-            score = round(heavy / (heavy + total), 6)
-            if score >= self.confidence:
-                results[number].append(Entity(uris[chosen], names[chosen], text[start:end], start, score))
+        left, slots = mentions[likely], slots[likely]
+        entity, weight, rivals = entity[likely], weight[likely], rivals[likely]
+        text = found.text[left]
+        where = list(zip(*(column.tolist() for column in (text, found.start[left], found.end[left])), strict=True))
+        beside = np.append(self._flags.take(found.words), flags([""]))
+        cues = Beside(texts, where, beside[found.first[left] - 1], beside[found.last[left]])
+        foreign = self._languages.foreign(found.words, text_of_word, len(texts))[text]
+        others = self._meanings.others[slots, 1:] * cues.other_scales(self._spoken[slots])
+        total = rivals + self._nothing[slots] * cues.nothing_scales(foreign)
+        total += others[:, 0] + others[:, 1] + others[:, 2] + others[:, 3]
+        score = _rounded(weight / (weight + total))
+        good = np.flatnonzero(score >= self.confidence)
+        uris, names = self.lexicon.uris, self.lexicon.names
+        for one, chosen, rounded in zip(good.tolist(), entity[good].tolist(), score[good].tolist(), strict=True):
+            number, start, end = where[one]
+            results[number].append(_entity((uris[chosen], names[chosen], texts[number][start:end], start, rounded)))
 
-    def _best(self, found: Found, mentions: Ints, slots: Ints) -> tuple[Ints, Floats, Floats]:
+    def _best(self, found: Found, mentions: Ints, slots: Ints, text_of_word: Ints) -> tuple[Ints, Floats, Floats]:
         """For each mention the likeliest entity, its weight, and the sum of the weights of the other entities."""
         starts = self._meanings.starts
         begin, count = starts[slots], starts[slots + 1] - starts[slots]
@@ -240,10 +245,25 @@ class EmbeddedLinker:
         entity, weight = self._meanings.entities[candidate], self._meanings.weights[candidate]
         if self._descriptions is not None and (pairs := np.flatnonzero(count[mention] > 1)).size:
             text, slot = found.text[mentions[mention[pairs]]], slots[mention[pairs]]
-            words = self._descriptions.read(found.words.words, found.words.bounds())
+            words = self._descriptions.read(self._context.take(found.words), text_of_word, len(found.bounds) - 1)
             fit = self._descriptions.fits(words, text, entity[pairs], self._own[slot], self._own_squares[slot])
             weight[pairs] *= np.exp(self.fit_weight * fit)
         heaviest = np.maximum.reduceat(weight, edges[:-1])
         at = np.flatnonzero(weight == heaviest[mention])
-        best = at[np.unique(mention[at], return_index=True)[1]]
+        best = at[np.flatnonzero(np.diff(mention[at], prepend=-1))]  # of several the first
         return entity[best], heaviest, np.maximum(np.bincount(mention, weight) - heaviest, 0.0)
+
+
+_entity = partial(tuple.__new__, Entity)
+"""An entity of its fields, several times faster than by their names."""
+
+
+def _rounded(scores: Floats) -> Floats:
+    """Scores to six decimals, each exactly as `round` gives it."""
+    millionths = scores * 1e6
+    whole = np.rint(millionths)
+    rounded: Floats = whole / 1e6
+    # Halfway between two, what `millionths` lost may decide.
+    for unsure in np.flatnonzero(np.abs(np.abs(millionths - whole) - 0.5) < 1e-6).tolist():
+        rounded[unsure] = round(float(scores[unsure]), 6)
+    return rounded

@@ -7,33 +7,32 @@ A text is folded letter by letter (lower case, no accents), so places in it stay
 hyphens and apostrophes part words; commas, line breaks, brackets, quotation marks are words of their own, which no
 name holds, and so no name crosses them. Full stops and `&` are words too, but a name may hold them ("St. Bernard").
 
-Every word then gets a space of its own on both sides, and so do the words of the names: `" new  york "`. Word
-boundaries are then part of the name, and neighbours do not share one, so that one Aho-Corasick scan finds exactly
-what a loop over the words would, longest name first. Many texts are folded and scanned at once, as arrays of
-characters: most of the time is the scan's.
+Many texts are read at once, as arrays of characters, and no text or word of them becomes a Python object: words are
+cut into pieces of eight bytes and become numbers by one trie, and runs of those become names by another.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+import string
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from labelhedge.collect.linking.pausing import no_collection
-from labelhedge.collect.records import needs
+from labelhedge.collect.linking.tries import Ints, Tokens, Trie
 
-Ints = npt.NDArray[np.int64]
-SPACE, BREAK, STOP, AND, APOSTROPHE = (ord(letter) for letter in " |.&'")
-GONE = 1
-"""Stands for letters that are nothing of their own: combining accents, invisible marks."""
-UNKNOWN = 127
-"""Stands for letters that are in no name."""
+Codes = npt.NDArray[Any]
+GONE, SPACE, APOSTROPHE, BREAK, STOP, AND = range(1, 7)
+"""Codes of folded characters that are no letters; `GONE` are combining accents and invisible marks."""
+MARKS = {" ": SPACE, "|": BREAK, ".": STOP, "&": AND}
+"""How they are written in normal names."""
+PIECE = 8
+"""Bytes of a word that are looked up at once."""
 
 _ADDRESS_MARKS = ("://", "www.", "@", ".com", ".org", ".net")
 _ADDRESS = re.compile(
@@ -44,12 +43,12 @@ _WHITE = re.compile(r"\s")
 
 
 def _folded(letter: str) -> int:
-    """One letter as it is compared."""
+    """One letter as it is compared: its code point, or one of the codes that are no letters."""
     kind = unicodedata.category(letter)
     if letter in "'\u2019\u02bc":
         return APOSTROPHE
     if letter in ".&":
-        return ord(letter)
+        return MARKS[letter]
     if kind in ("Zs", "Pd") or letter in "\t_":
         return SPACE
     if kind[0] == "M" or kind == "Cf":
@@ -66,27 +65,76 @@ def _folded(letter: str) -> int:
 class _Folding:
     """The folding of every character, worked out when it is first met.
 
-    Letters beyond ASCII that no name holds become one and the same: texts are then nearly always ASCII, of which all
-    that follows is several times faster.
+    Parameters
+    ----------
+    letters : iterable of str, optional
+        Those that count: they are numbered, and all others become one and the same, so that a code is mostly one byte.
+        Without, the code of a letter is its code point.
     """
 
     def __init__(self, letters: Iterable[str] | None = None) -> None:
-        self._letters = None if letters is None else frozenset(map(ord, letters))
-        self._table = np.zeros(0x110000, np.uint32)  # 0 where it was not met yet
+        self.codes: dict[str, int] | None = None
+        self._unknown = 0x110000
+        if letters is not None:
+            counted = sorted({*letters, *string.ascii_lowercase, *string.digits} - MARKS.keys())
+            self.codes = MARKS | {letter: code for code, letter in enumerate(counted, AND + 1)}
+            self._unknown = AND + 1 + len(counted)
+        self._table = np.zeros(0x110000, np.min_scalar_type(self._unknown))  # 0 where it was not met yet
 
-    def __call__(self, text: str) -> npt.NDArray[np.uint32]:
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        folded = self._table[codes]
+    def __call__(self, text: str) -> Codes:
+        characters = _characters(text)
+        folded = self._table.take(characters)
         if not folded.all():
-            for code in np.unique(codes[folded == 0]).tolist():
-                one = _folded(chr(code))
-                known = one < 128 or self._letters is None or one in self._letters
-                self._table[code] = one if known else UNKNOWN
-            folded = self._table[codes]
+            for character in np.unique(characters[folded == 0]).tolist():
+                code = _folded(chr(character))
+                if self.codes is not None and code > AND:
+                    code = self.codes.get(chr(code), self._unknown)
+                self._table[character] = code
+            folded = self._table.take(characters)
         return folded
+
+    def spell(self, words: Iterable[str]) -> Codes:
+        """The codes of words that are folded already, one after the other."""
+        assert self.codes is not None
+        table = np.full(0x110000, self._unknown, self._table.dtype)
+        table[list(map(ord, self.codes))] = list(self.codes.values())
+        return table.take(_characters("".join(words)))
+
+
+def _characters(text: str) -> npt.NDArray[np.intp]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.intp)
 
 
 _ALL = _Folding()
+
+
+def _read(texts: Sequence[str], folding: _Folding) -> tuple[Codes, Ints, Ints, Ints | None]:
+    """Folded texts, joined by breaks, and their words; web and mail addresses hold none.
+
+    Returns
+    -------
+    codes : (C,)
+        Without those that are gone.
+    firsts, lasts : ints (W,)
+        Where each word begins in `codes`, and where its last letter is.
+    kept : ints (C + 1,) or None
+        Where in the texts each code stands, if any are gone; last, where the texts end.
+    """
+    codes = folding(_without_addresses("\n".join(texts)))
+    kept = None
+    if (gone := codes == GONE).any():
+        kept = np.append(np.flatnonzero(~gone), len(codes))
+        codes = codes[kept[:-1]]
+    letter = codes > AND
+    # An apostrophe after a letter parts words ("dog's"), any other opens a quotation, which no name crosses.
+    if (quotes := np.flatnonzero(codes == APOSTROPHE)).size:
+        codes[quotes] = np.where((quotes > 0) & letter[quotes - 1], SPACE, BREAK)
+    word = codes > APOSTROPHE
+    within = letter[1:] & letter[:-1]
+    begins, stops = word.copy(), word
+    begins[1:] &= ~within
+    stops[:-1] &= ~within
+    return codes, np.flatnonzero(begins), np.flatnonzero(stops), kept
 
 
 @dataclass(frozen=True)
@@ -96,30 +144,20 @@ class Words:
     Attributes
     ----------
     words : list of str
-        Folded; `BREAK`, full stops and `&` are words of their own.
-    spaced : str
-        The words, each with a space of its own on both sides.
-    places : ints (W + 1,)
-        Where each word begins in `spaced`, its space included; last, where all end.
+        Folded; `|` (a break), full stops and `&` are words of their own.
     starts, ends : ints (W,)
         Where each word stands in the texts, joined by one character.
-    texts : ints (N,)
-        Where each text begins there.
+    bounds : list of int, N + 1
+        The words of text `i` are those from `bounds[i]` up to, but without, ``bounds[i + 1]``; breaks part texts.
     """
 
     words: list[str]
-    spaced: str
-    places: Ints
     starts: Ints
     ends: Ints
-    texts: Ints
-
-    def bounds(self) -> list[int]:
-        """The words of text `i` are those from `bounds[i]` up to, but without, ``bounds[i + 1]``; breaks part texts."""
-        return [*np.searchsorted(self.starts, self.texts).tolist(), len(self.words)]
+    bounds: list[int]
 
 
-def read(texts: Sequence[str], folding: _Folding = _ALL) -> Words:
+def read(texts: Sequence[str]) -> Words:
     """Fold texts and part their words; web and mail addresses hold none.
 
     Examples
@@ -127,10 +165,19 @@ def read(texts: Sequence[str], folding: _Folding = _ALL) -> Words:
     >>> read(["St. Bernard's dog", "the 'Café-Bar'"]).words
     ['st', '.', 'bernard', 's', 'dog', '|', 'the', '|', 'cafe', 'bar']
     """
-    starts = np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
-    joined = "\n".join(texts)
-    joined = _without_addresses(joined)
-    return Words(*_parted(folding(joined)), starts)
+    codes, firsts, lasts, kept = _read(texts, _ALL)
+    starts, ends = (firsts, lasts + 1) if kept is None else (kept[firsts], kept[lasts + 1])
+    for mark, code in MARKS.items():
+        codes[codes == code] = ord(mark)
+    # A view as NumPy text is made a str many times faster than UTF-32 is decoded.
+    text = str(codes.view(f"U{len(codes)}")[0]) if len(codes) else ""
+    words = text.replace("|", " | ").replace(".", " . ").replace("&", " & ").split()
+    return Words(words, starts, ends, [*np.searchsorted(starts, _begins(texts)).tolist(), len(words)])
+
+
+def _begins(texts: Sequence[str]) -> Ints:
+    """Where each text begins when they are joined by one character."""
+    return np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
 
 
 def _without_addresses(text: str) -> str:
@@ -154,36 +201,6 @@ def _without_addresses(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
-def _parted(folded: npt.NDArray[Any]) -> tuple[list[str], str, Ints, Ints, Ints]:
-    """`words`, `spaced`, `places`, `starts` and `ends` of folded characters."""
-    kept = None
-    if (gone := folded == GONE).any():
-        kept = np.append(np.flatnonzero(~gone), len(folded))
-        folded = folded[kept[:-1]]
-    if folded.max(initial=0) < 256:
-        folded = folded.astype(np.uint8)  # most texts: a quarter of the memory to go through
-    # Digits and letters; what comes before them are spaces, & and '.
-    letter = (folded > APOSTROPHE) & (folded != BREAK) & (folded != STOP)
-    before = np.concatenate(([False], letter[:-1]))
-    # An apostrophe after a letter parts words ("dog's"), any other opens a quotation, which no name crosses.
-    if (quote := folded == APOSTROPHE).any():
-        folded = np.where(quote, np.where(before, folded.dtype.type(SPACE), folded.dtype.type(BREAK)), folded)
-    single = ~letter & (folded != SPACE)
-    starts = np.flatnonzero((letter & ~before) | single)
-    ends = np.flatnonzero((letter & ~np.concatenate((letter[1:], [False]))) | single) + 1
-    places = np.concatenate(([0], np.cumsum(ends - starts + 2)))
-    # A view as NumPy text is made a str many times faster than UTF-32 is decoded.
-    small = folded.dtype == np.uint8
-    text = folded.tobytes().decode("latin-1") if small else str(folded.view(f"U{len(folded)}")[0])
-    words = text.replace("|", " | ").replace(".", " . ").replace("&", " & ").split()
-    if kept is not None:
-        # Accents that follow a word's last letter are its own.
-        starts, ends = kept[starts], kept[ends - 1] + 1
-        marks = np.concatenate((np.flatnonzero(np.concatenate((~gone, [True]))), [len(gone)]))
-        ends = marks[np.searchsorted(marks, ends)]
-    return words, f" {'  '.join(words)} " if words else "", places, starts, ends
-
-
 def normal(name: str) -> str:
     """A name as it is compared: its folded words, a space between.
 
@@ -200,16 +217,77 @@ def normal_all(names: Sequence[str]) -> list[str]:
     found = []
     for begin in range(0, len(names), 10_000):
         words = read(names[begin : begin + 10_000])
-        *firsts, last = words.bounds()
+        *firsts, last = words.bounds
         # The break that parts a text from the next is left out.
         found += [" ".join(words.words[a : b - 1]) for a, b in itertools.pairwise(firsts)]
         found.append(" ".join(words.words[firsts[-1] : last]))
     return found
 
 
+class _Vocabulary:
+    """The numbers of words, for many at once.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Each once.
+    folding : _Folding
+        That counts all their letters.
+
+    Attributes
+    ----------
+    numbers : ints
+        Of each word, from 1.
+    size : int
+        All numbers are smaller. Some are those of beginnings of words.
+    """
+
+    def __init__(self, words: Sequence[str], folding: _Folding) -> None:
+        self._folding = folding
+        codes, firsts, lasts = self._spelt(words)
+        self._letters = PIECE // codes.itemsize
+        kept = np.arange(self._letters + 1)[:, None] > np.arange(self._letters)
+        self._kept: Tokens = np.where(kept, np.iinfo(codes.dtype).max, 0).astype(codes.dtype).view(np.uint64)[:, 0]
+        lengths = lasts - firsts + 1
+        counts = -(-lengths // self._letters)
+        bounds = np.concatenate(([0], np.cumsum(counts)))
+        begins = (np.arange(bounds[-1]) - np.repeat(bounds[:-1], counts)) * self._letters
+        tokens = self._pieces(codes)(np.repeat(firsts, counts) + begins, np.repeat(lengths, counts) - begins)
+        self._trie = Trie(tokens, bounds)
+        self.numbers, self.size = self._trie.ends, self._trie.nodes
+
+    def of(self, words: Sequence[str]) -> Ints:
+        """The number of each word; 0 where it has none."""
+        return self.read(*self._spelt(words))
+
+    def _spelt(self, words: Sequence[str]) -> tuple[Codes, Ints, Ints]:
+        ends = np.cumsum([0, *map(len, words)])
+        return self._folding.spell(words), ends[:-1], ends[1:] - 1
+
+    def _pieces(self, codes: Codes) -> Callable[[Ints, Ints], Tokens]:
+        """Reads pieces of the codes, from somewhere, of so many letters or as many as go into one, the rest zeros."""
+        padded = np.concatenate((codes, np.zeros(self._letters, codes.dtype)))
+        windows: Tokens = np.ndarray((len(codes),), np.uint64, padded, strides=(codes.itemsize,))
+        return lambda begins, lengths: windows.take(begins) & self._kept.take(np.minimum(lengths, self._letters))
+
+    def read(self, codes: Codes, firsts: Ints, lasts: Ints) -> Ints:
+        """The numbers of words, given by the places of their first and last letters; 0 where they have none."""
+        pieces = self._pieces(codes)
+        lengths = lasts - firsts + 1
+        node = self._trie.step(np.zeros_like(firsts), pieces(firsts, lengths))
+        longer = np.flatnonzero((lengths > self._letters) & (node > 0))
+        begins = 0
+        while longer.size:
+            begins += self._letters
+            after = self._trie.step(node[longer], pieces(firsts[longer] + begins, lengths[longer] - begins))
+            node[longer] = after
+            longer = longer[(after > 0) & (lengths[longer] > begins + self._letters)]
+        return node
+
+
 @dataclass(frozen=True)
 class Found:
-    """Names found in texts, from left to right; all arrays are of one length.
+    """Names found in texts, from left to right; the arrays of names are of one length.
 
     Attributes
     ----------
@@ -220,16 +298,21 @@ class Found:
     start, end : ints
         Where, in characters of the text.
     first, last : ints
-        The words of `words` that were found: from `first` up to, but without, `last`.
+        The words that were found: from `first` up to, but without, `last`.
+    words : ints (W,)
+        All words of the texts, breaks between them too: the matcher's `numbers` of them.
+    bounds : ints (N + 1,)
+        The words of text `i` are those from `bounds[i]` up to, but without, ``bounds[i + 1]``.
     """
 
-    words: Words
     text: Ints
     name: Ints
     start: Ints
     end: Ints
     first: Ints
     last: Ints
+    words: Ints
+    bounds: Ints
 
 
 class Matcher:
@@ -239,38 +322,87 @@ class Matcher:
     ----------
     names : sequence of str
         As `normal` gives them.
+    words : iterable of str
+        Further words that have numbers.
 
-    Raises
-    ------
-    ValueError
-        When `ahocorasick_rs` is not installed.
+    Attributes
+    ----------
+    size : int
+        Numbers of words are smaller.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        try:
-            from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
-        except ImportError as error:
-            raise needs("ahocorasick_rs", "collect") from error
+    def __init__(self, names: Sequence[str], words: Iterable[str] = ()) -> None:
         self._folding = _Folding(set().union(*names))
-        self._automaton = AhoCorasick(
-            [f" {name.replace(' ', '  ')} " for name in names],
-            matchkind=MatchKind.LeftmostLongest,
-            implementation=Implementation.ContiguousNFA,
-            store_patterns=False,
-        )
+        letters = frozenset(self._folding.codes or ())
+        parts = " ".join(names).split(" ")
+        told = dict.fromkeys(itertools.chain(parts, filter(letters.issuperset, words)))
+        told.pop("", None)
+        self._words = _Vocabulary(list(told), self._folding)
+        self.size = self._words.size
+        told = dict(zip(told, self._words.numbers.tolist(), strict=True)) | {"": 0}
+        tokens = np.fromiter(map(told.__getitem__, parts), np.uint64, len(parts))
+        self._trie = Trie(tokens, np.cumsum([0, *(name.count(" ") + 1 for name in names)]))
+        # By node: the name that ends there, or -1, and whether longer ones go on.
+        self._name: Ints = np.full(self._trie.nodes, -1)
+        self._name[self._trie.ends] = np.arange(len(names))
+        self._name[0] = -1
+        self._goes_on = np.zeros(self._trie.nodes, bool)
+        self._goes_on[self._trie.parents] = True
+        # The first step needs no search.
+        self._begin: Ints = np.zeros(self.size, np.int64)
+        self._begin[1:] = self._trie.step(np.zeros(self.size - 1, np.int64), np.arange(1, self.size, dtype=np.uint64))
+
+    def numbers(self, words: Sequence[str]) -> Ints:
+        """The number that `scan` gives each word; 0 for those that are in no name and were not asked for.
+
+        Words with a letter that is in no name have none.
+        """
+        return self._words.of(words)
 
     def scan(self, texts: Sequence[str]) -> Found:
         """All names in the texts, none overlapping another; a few hundred texts at once are fastest."""
-        words = read(texts, self._folding)
-        with no_collection():
-            found = self._automaton.find_matches_as_indexes(words.spaced)
-            flat = np.fromiter(itertools.chain.from_iterable(found), np.int64, 3 * len(found)).reshape(-1, 3)
-            del found
-        first = np.searchsorted(words.places, flat[:, 1])
-        last = np.searchsorted(words.places, flat[:, 2])
-        start, end = words.starts[first], words.ends[last - 1]
-        text = np.searchsorted(words.texts, start, side="right") - 1
-        return Found(words, text, flat[:, 0], start - words.texts[text], end - words.texts[text], first, last)
+        codes, firsts, lasts, kept = _read(texts, self._folding)
+        words = self._words.read(codes, firsts, lasts)
+        name, count = self._longest(words)
+        first = np.flatnonzero(name >= 0)
+        # From left to right: what begins within a name is not found.
+        hidden: list[int] = []
+        done = 0
+        longer = first[count[first] > 1]
+        for begin, length in zip(longer.tolist(), count[longer].tolist(), strict=True):
+            if begin >= done:
+                done = begin + length
+                hidden += range(begin + 1, done)
+        if hidden:
+            name[hidden] = -1
+            first = np.flatnonzero(name >= 0)
+        last = first + count[first]
+        begins = _begins(texts)
+        starts = firsts if kept is None else kept[firsts]
+        bounds = np.append(np.searchsorted(starts, begins), len(words))
+        text = np.searchsorted(bounds[1:], first, side="right")
+        start, end = starts[first], lasts[last - 1] + 1 if kept is None else kept[lasts[last - 1] + 1]
+        return Found(text, name[first], start - begins[text], end - begins[text], first, last, words, bounds)
+
+    def _longest(self, words: Ints) -> tuple[Ints, Ints]:
+        """The longest name that begins with each word, -1 if none, and of how many words it is."""
+        node = self._begin.take(words)
+        name, count = self._name.take(node), np.ones(len(words), np.int64)
+        padded = np.append(words, 0).view(np.uint64)
+        at = np.flatnonzero(self._goes_on.take(node) & (node > 0))
+        node = node[at]
+        for length in itertools.count(2):
+            node = self._trie.step(node, padded.take(at + (length - 1)))
+            on = np.flatnonzero(node)
+            if not on.size:
+                return name, count
+            at, node = at[on], node[on]
+            ending = self._name.take(node)
+            ended = np.flatnonzero(ending >= 0)
+            name[at[ended]], count[at[ended]] = ending[ended], length
+            on = np.flatnonzero(self._goes_on.take(node))
+            at, node = at[on], node[on]
+        raise AssertionError
 
     def find(self, texts: Sequence[str]) -> list[list[tuple[int, int, int]]]:
         """For each text the numbers of the names in it, and where each starts and ends.
