@@ -113,9 +113,8 @@ class Descriptions:
         """
         known = np.flatnonzero(number >= 0)
         number, text = number[known], text[known]
+        present = np.unique(number)
         places: npt.NDArray[np.int32] = np.zeros(len(self.weights), np.int32)
-        places[number] = 1
-        present = np.flatnonzero(places)
         places[present] = np.arange(1, len(present) + 1)
         held = np.zeros((count, len(present) + 1), bool)
         held[text, places[number]] = True
@@ -141,11 +140,14 @@ class Descriptions:
         at = np.arange(ends[-1]) + np.repeat(begin - ends + lengths, lengths)
         # Most words of a description are in none of the texts, and most others not in this one.
         place = texts.places.take(self._words.take(at))
-        met = np.flatnonzero(place)
+        met = np.flatnonzero(place > 0)
         pair = np.repeat(np.arange(len(entity)), lengths).take(met)
         shared = np.flatnonzero(texts.held.take(text.take(pair) * texts.held.shape[1] + place.take(met)))
         pair, at = pair.take(shared), at.take(met.take(shared))
-        shares = np.where((own.take(pair, 0) == self._words.take(at)[:, None]).any(1), 0.0, self._products.take(at))
+        of_mention = np.zeros(len(pair), bool)
+        for column in (own.take(pair, 0) == self._words.take(at)[:, None]).T:
+            of_mention |= column
+        shares = np.where(of_mention, 0.0, self._products.take(at))
         length = np.sqrt(np.maximum(texts.squares[text] - own_squares, 1e-9))
         cosine: Floats = np.bincount(pair, shares, len(entity)) / length
         return np.minimum(cosine, HIGHEST)

@@ -64,8 +64,8 @@ class Languages:
         known = np.flatnonzero(column >= 0)
         held = np.zeros((count, len(FOREIGN) + len(ENGLISH)), bool)
         held[text[known], column[known]] = True
-        foreign, english = np.hsplit(held, [len(FOREIGN)])
-        more: Bools = np.count_nonzero(foreign, 1) > np.count_nonzero(english, 1)
+        text, column = np.divmod(np.flatnonzero(held), held.shape[1])
+        more: Bools = np.bincount(text, np.where(column < len(FOREIGN), 1, -1), count) > 0
         return more
 
 

@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 
 VERSION = 1
 """Of what is done with a lexicon; a change of results changes it."""
-BATCH = 128
+BATCH = 512
 """Texts that are scanned at once: their arrays fit the processor's cache."""
 UNMEANT = 0.05
 """Share of the uses of a form that mean none of what it may mean: they are part of a longer name, or a nickname."""

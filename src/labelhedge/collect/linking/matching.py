@@ -17,7 +17,7 @@ import itertools
 import re
 import string
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ MARKS = {" ": SPACE, "|": BREAK, ".": STOP, "&": AND}
 PIECE = 8
 """Bytes of a word that are looked up at once."""
 
-_ADDRESS_MARKS = ("://", "www.", "@", ".com", ".org", ".net")
+_ADDRESS_MARK = re.compile(r"://|www\.|@|\.(?:com|org|net)")
 _ADDRESS = re.compile(
     r"""(?:\w+://|www\.)[^\s,()<>"]+|[\w.+-]+@[\w-]+\.[\w.]+|[\w.-]+\.(?:com|org|net)\b(?:/[^\s,()<>"]*)?"""
 )
@@ -120,7 +120,10 @@ def _read(texts: Sequence[str], folding: _Folding) -> tuple[Codes, Ints, Ints, I
     kept : ints (C + 1,) or None
         Where in the texts each code stands, if any are gone; last, where the texts end.
     """
-    codes = folding(_without_addresses("\n".join(texts)))
+    text = "\n".join(texts)
+    codes = folding(text)
+    for start, end in _addresses(text):
+        codes[start:end] = BREAK
     kept = None
     if (gone := codes == GONE).any():
         kept = np.append(np.flatnonzero(~gone), len(codes))
@@ -180,25 +183,15 @@ def _begins(texts: Sequence[str]) -> Ints:
     return np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
 
 
-def _without_addresses(text: str) -> str:
-    """The text with breaks in place of addresses; only the chunks around a mark are looked at, all others are cheap."""
-    marks = []
-    for mark in _ADDRESS_MARKS:
-        place = text.find(mark)
-        while place >= 0:
-            marks.append((place, place + len(mark)))
-            place = text.find(mark, place + 1)
-    parts, done = [], 0
-    for start, after in sorted(marks):
-        if start < done:
-            continue
-        begin = max(text.rfind(space, done, start) + 1 for space in " \n,")
-        begin = max(begin, done)
-        end = _WHITE.search(text, after)
-        chunk = text[begin : end.start() if end else len(text)]
-        parts += [text[done:begin], _ADDRESS.sub(lambda found: "|" * len(found[0]), chunk)]
-        done = begin + len(chunk)
-    return "".join([*parts, text[done:]])
+def _addresses(text: str) -> Iterator[tuple[int, int]]:
+    """Where web and mail addresses stand; only the chunks around a mark are looked at, all others are cheap."""
+    done = 0
+    while mark := _ADDRESS_MARK.search(text, done):
+        begin = max(done, *(text.rfind(space, done, mark.start()) + 1 for space in " \n,"))
+        white = _WHITE.search(text, mark.end())
+        done = white.start() if white else len(text)
+        for found in _ADDRESS.finditer(text[begin:done]):
+            yield begin + found.start(), begin + found.end()
 
 
 def normal(name: str) -> str:

@@ -73,11 +73,11 @@ class Trie:
         """Put every step into one of its two places; one that is there already goes to its other."""
         self._size = np.uint64(ROOM * len(node) + 2)
         for self._seed in np.arange(1, 100, dtype=np.uint64):
-            places = np.stack(self._places(node, token))
+            places = self._places(node, token).reshape(-1, 2)
             held = np.full(int(self._size), -1)
             homeless, choice = np.arange(len(node)), np.zeros(len(node), np.int64)
             for _ in range(500):
-                place = places[choice[homeless], homeless]
+                place = places[homeless, choice[homeless]]
                 put_out = held[place]
                 held[place] = homeless
                 settled = held[place] == homeless  # of several for one place, the last
@@ -98,20 +98,20 @@ class Trie:
         self._rows[place, 0] = token[step]
         self._rows[place, 1] = (node[step].astype(np.uint64) << _HALF) | (step + 1).astype(np.uint64)
 
-    def _places(self, node: Ints, token: Tokens) -> tuple[Ints, Ints]:
+    def _places(self, node: Ints, token: Tokens) -> Ints:
+        """The two places of each step, beside each other."""
         mixed = (token ^ ((node.view(np.uint64) + self._seed) * _MIXERS[0])) * _MIXERS[1]
         mixed ^= mixed >> _HALF
         mixed *= _MIXERS[2]
-        first, second = (mixed >> _HALF) * self._size >> _HALF, (mixed & _LOW) * self._size >> _HALF
-        return first.view(np.int64), second.view(np.int64)
+        return (mixed.view(np.uint32).astype(np.uint64) * self._size >> _HALF).view(np.int64)
 
     def step(self, node: Ints, token: Tokens) -> Ints:
         """The node to which each token leads from each node; 0 where there is none, and for the token 0."""
-        before = node.view(np.uint64)
-        found = np.zeros(len(token), np.uint64)
-        for place in self._places(node, token):
-            rows = self._rows.take(place, axis=0)
-            after = rows[:, 1]
-            same = (rows[:, 0] == token) & (after >> _HALF == before)
-            found |= np.where(same, after & _LOW, np.uint64(0))
-        return found.view(np.int64)
+        rows = self._rows.take(self._places(node, token), axis=0)
+        after = rows[:, 1]
+        same = np.flatnonzero(
+            (rows[:, 0] == np.repeat(token, 2)) & (after >> _HALF == np.repeat(node.view(np.uint64), 2))
+        )
+        found: Ints = np.zeros(len(token), np.int64)
+        found[same >> 1] = (after[same] & _LOW).view(np.int64)
+        return found
