@@ -1,6 +1,6 @@
 """Speed of linking: photo texts per second on one core, beside flashtext2 and spaCy's PhraseMatcher in the same run.
 
-    pip install flashtext2==1.1.0 spacy==3.8.18
+    pip install ahocorasick_rs==1.0.3 flashtext2==1.1.0 spacy==3.8.18
     python benchmarks/linking.py --data FOLDER        # with yfcc100m_metadata.tsv and dbpedia50.tsv.gz
 
 The texts are those of the 700 metadata lines, repeated and shuffled. Names: the 800 commonest nouns of WordNet; and all
@@ -11,18 +11,19 @@ the machine does disturbs these more.
 `matching` is ours with whole words, plurals and glued forms; `linking` is that with priors, cues and context, into
 entities. flashtext2 and spaCy match the names as they are, without plurals; spaCy's time includes its tokenizer.
 
-Result (1,400 texts of 98.2 characters, best (median) of the repeats; ahocorasick_rs 1.0.3, flashtext2 1.1.0, spaCy
-3.8.18, NumPy 2.4, Python 3.11; 2 cores of an AMD EPYC, nothing else running, 2026-11-25):
+Result (1,400 texts of 98.2 characters, best (median) of 41 repeats; ahocorasick_rs 1.0.3, flashtext2 1.1.0, spaCy
+3.8.18, NumPy 2.4, Python 3.11; 2 cores of an AMD EPYC, with more work than cores all the while, 2026-11-27):
 
-                       800 names              200,000 names (450,000 forms with plurals and glued ones)
-    raw scan           487,000 (473,000)      209,000 (175,000)
-    flashtext2         205,000 (199,000)      102,000  (90,000)
-    spaCy                8,600   (8,300)        6,100   (5,500)
-    matching           141,000 (131,000)       65,000  (58,000)
-    linking             28,000  (21,000)       13,700   (9,000)
+                       800 names              200,000 names (650,000 forms with plurals and glued ones)
+    raw scan           762,000 (728,000)      433,000 (424,000)
+    flashtext2         379,000 (364,000)      229,000 (219,000)
+    spaCy               17,200  (16,000)       12,300  (11,700)
+    matching           426,000 (412,000)      326,000 (287,000)
+    linking            134,000 (124,000)       85,400  (77,900)
 
-So 100,000 with whole words and plurals and 20,000 with meanings are reached at 800 names and not at 200,000. There, 5.8
-names are found in a text of 98 characters; what takes the time is telling words and their places, not the scan.
+5.8 names are found in a text of 98 characters at 200,000 names. Matching is 0.75 of the raw scan and 1.4 of flashtext2
+there. With an automaton over the words' letters, as it was before, those were 0.39 and 0.73 on the same machine, and
+linking was at 34,000. Slices of 256 are a tenth to a fifth faster still for linking: a batch has fixed costs.
 """
 
 from __future__ import annotations

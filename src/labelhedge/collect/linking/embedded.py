@@ -34,8 +34,8 @@ Floats = npt.NDArray[np.float64]
 
 VERSION = 1
 """Of what is done with a lexicon; a change of results changes it."""
-BATCH = 512
-"""Texts that are scanned at once: their arrays fit the processor's cache."""
+BATCH = 256
+"""Texts that are linked at once: more cost less each, but their arrays should fit the processor's cache."""
 UNMEANT = 0.05
 """Share of the uses of a form that mean none of what it may mean: they are part of a longer name, or a nickname."""
 
@@ -188,7 +188,7 @@ class EmbeddedLinker:
         self._flags[self._matcher.numbers(WORDS)] = flags(WORDS)
         self._context = np.full(self._matcher.size, -1)
         self._context[self._matcher.numbers(list(known))] = list(known.values())
-        self._context[0] = -1
+        self._context[0] = -1  # words with letters that are in no form
 
     @property
     def fingerprint(self) -> str:

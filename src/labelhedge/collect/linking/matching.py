@@ -293,7 +293,7 @@ class Found:
     first, last : ints
         The words that were found: from `first` up to, but without, `last`.
     words : ints (W,)
-        All words of the texts, breaks between them too: the matcher's `numbers` of them.
+        The matcher's `numbers` of all words of the texts, breaks between them too.
     bounds : ints (N + 1,)
         The words of text `i` are those from `bounds[i]` up to, but without, ``bounds[i + 1]``.
     """
@@ -328,12 +328,12 @@ class Matcher:
         self._folding = _Folding(set().union(*names))
         letters = frozenset(self._folding.codes or ())
         parts = " ".join(names).split(" ")
-        told = dict.fromkeys(itertools.chain(parts, filter(letters.issuperset, words)))
-        told.pop("", None)
-        self._words = _Vocabulary(list(told), self._folding)
+        more = (word for word in words if letters.issuperset(word))
+        told = [word for word in dict.fromkeys(itertools.chain(parts, more)) if word]
+        self._words = _Vocabulary(told, self._folding)
         self.size = self._words.size
-        told = dict(zip(told, self._words.numbers.tolist(), strict=True)) | {"": 0}
-        tokens = np.fromiter(map(told.__getitem__, parts), np.uint64, len(parts))
+        number_of = {"": 0, **dict(zip(told, self._words.numbers.tolist(), strict=True))}
+        tokens = np.fromiter(map(number_of.__getitem__, parts), np.uint64, len(parts))
         self._trie = Trie(tokens, np.cumsum([0, *(name.count(" ") + 1 for name in names)]))
         # By node: the name that ends there, or -1, and whether longer ones go on.
         self._name: Ints = np.full(self._trie.nodes, -1)
@@ -395,7 +395,7 @@ class Matcher:
             name[at[ended]], count[at[ended]] = ending[ended], length
             on = np.flatnonzero(self._goes_on.take(node))
             at, node = at[on], node[on]
-        raise AssertionError
+        raise AssertionError("a name without end")
 
     def find(self, texts: Sequence[str]) -> list[list[tuple[int, int, int]]]:
         """For each text the numbers of the names in it, and where each starts and ends.

@@ -70,33 +70,18 @@ class Trie:
         self._fill(node, token)
 
     def _fill(self, node: Ints, token: Tokens) -> None:
-        """Put every step into one of its two places; one that is there already goes to its other."""
+        """Lay the table: a row is a token, and the nodes before and after it; rows of zeros lead nowhere."""
         self._size = np.uint64(ROOM * len(node) + 2)
-        for self._seed in np.arange(1, 100, dtype=np.uint64):
-            places = self._places(node, token).reshape(-1, 2)
-            held = np.full(int(self._size), -1)
-            homeless, choice = np.arange(len(node)), np.zeros(len(node), np.int64)
-            for _ in range(500):
-                place = places[homeless, choice[homeless]]
-                put_out = held[place]
-                held[place] = homeless
-                settled = held[place] == homeless  # of several for one place, the last
-                out = np.unique(put_out[settled & (put_out >= 0)])
-                choice[out] ^= 1
-                homeless = np.concatenate((homeless[~settled], out))
-                if not homeless.size:
-                    break
-                choice[homeless[: len(homeless) - len(out)]] ^= 1
-            if not homeless.size:
-                break
-        else:
-            raise AssertionError("no table was found for the steps of a trie")
-        # A row is a token, and the nodes before and after it. Rows of zeros lead nowhere.
         self._rows: Tokens = np.zeros((int(self._size), 2), np.uint64)
-        place = np.flatnonzero(held >= 0)
-        step = held[place]
-        self._rows[place, 0] = token[step]
-        self._rows[place, 1] = (node[step].astype(np.uint64) << _HALF) | (step + 1).astype(np.uint64)
+        for seed in range(1, 100):
+            self._seed = np.uint64(seed)
+            settled = _settled(self._places(node, token).reshape(-1, 2), int(self._size))
+            if settled is not None:
+                after = np.arange(1, len(node) + 1, dtype=np.uint64)
+                self._rows[settled, 0] = token
+                self._rows[settled, 1] = (node.view(np.uint64) << _HALF) | after
+                return
+        raise AssertionError("no table was found for the steps of a trie")
 
     def _places(self, node: Ints, token: Tokens) -> Ints:
         """The two places of each step, beside each other."""
@@ -115,3 +100,21 @@ class Trie:
         found: Ints = np.zeros(len(token), np.int64)
         found[same >> 1] = (after[same] & _LOW).view(np.int64)
         return found
+
+
+def _settled(places: Ints, size: int) -> Ints | None:
+    """One of the two places of each step, for each another; none where that fails."""
+    held = np.full(size, -1)
+    choice = np.zeros(len(places), np.int64)
+    homeless = np.arange(len(places))
+    for _ in range(500):
+        place = places[homeless, choice[homeless]]
+        before = held[place]
+        held[place] = homeless
+        lost = homeless[held[place] != homeless]  # of several for one place the last stays
+        # Who was there, or came too early, tries the other place.
+        homeless = np.concatenate((lost, np.unique(before[before >= 0])))
+        choice[homeless] ^= 1
+        if not homeless.size:
+            return places[np.arange(len(places)), choice]
+    return None
