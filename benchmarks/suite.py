@@ -230,7 +230,8 @@ def merged(earlier: Results, later: Results, baseline: str = "noisy") -> Results
     """Earlier results, and in the place of those that were measured again the later ones.
 
     Differences are paired by seed, so the two must have been measured on the same: with the same network and training
-    settings, and with the same score of the baseline in every seed that both have.
+    settings, and with the same score of the baseline in every seed that both have. What came out the same keeps the
+    seconds of its first time.
     """
     for name in ("network", "training"):
         if earlier.recipe[name] != later.recipe[name]:
@@ -243,7 +244,10 @@ def merged(earlier: Results, later: Results, baseline: str = "noisy") -> Results
                 f"published with {scores[result.seed]:.6f}: run all methods again"
             )
     again = {(result.method, result.seed): result for result in later.results}
-    results = [again.pop((result.method, result.seed), result) for result in earlier.results]
+    results = []
+    for result in earlier.results:
+        found = again.pop((result.method, result.seed), result)
+        results.append(result if found.average_precision == result.average_precision else found)
     methods = {**earlier.recipe["methods"], **later.recipe["methods"]}
     return earlier.model_copy(
         update={"recipe": {**earlier.recipe, "methods": methods}, "results": [*results, *again.values()]}
