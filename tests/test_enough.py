@@ -1,7 +1,5 @@
 """Are the checks enough: rates with their intervals, the risk of pseudo labels, and what more checks would bring."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +15,7 @@ from labelhedge.review.enough import enough
 from labelhedge.review.rates import rates, wrong_share
 from labelhedge.verify import Vote, VoteStore
 from labelhedge.verify.apply import settle
+from run_help import write_run
 
 SIZE = 120
 
@@ -40,13 +39,6 @@ def says(corpus, rows, start=0):
             names = (samples.ids[row], corpus.labels[label].id)
             votes.append(Vote(f"{start}-{len(votes)}", *names, "ana", answer))
     return votes
-
-
-def write_run(folder, corpus, pseudo):
-    folder.mkdir()
-    write_labels(folder / "labels.parquet", corpus, {"hedge": [pseudo]})
-    (folder / "results.json").write_text(json.dumps({"results": [{"method": "hedge", "dev_map": 0.5}]}))
-    return folder
 
 
 @given(st.integers(1, 400), st.floats(0, 1), st.floats(0, 1))
@@ -209,7 +201,7 @@ def test_the_risk_is_that_of_the_pseudo_labels(corpus, tmp_path):
     known = corpus.samples.trusted[train]
     truth = corpus.samples.verified[train].toarray().astype(bool)
     pseudo[known] = truth[known]
-    run = write_run(tmp_path / "run", corpus, pseudo)
+    run = write_run(tmp_path / "run", corpus, hedge=(pseudo, 0.5))
     rows = untrusted(corpus)[:12]
     with VoteStore(corpus.folder / "votes.sqlite") as store:
         store.add(says(corpus, rows))
@@ -241,7 +233,7 @@ def test_the_risk_is_that_of_the_pseudo_labels(corpus, tmp_path):
 
 def test_the_fall_that_is_forecast_is_that_of_the_next_answers(corpus, tmp_path):
     pseudo = np.random.default_rng(2).random((len(corpus.rows("train")), 3)).astype(np.float32)
-    run = write_run(tmp_path / "run", corpus, pseudo)
+    run = write_run(tmp_path / "run", corpus, hedge=(pseudo, 0.5))
     before = enough(corpus, run=run, more=8).forecast
     tasks = make_tasks(corpus, "useful", OrderSettings(run=run, limit=8))
     votes = [
@@ -261,7 +253,7 @@ def test_the_fall_that_is_forecast_is_that_of_the_next_answers(corpus, tmp_path)
 @pytest.mark.parametrize("pseudo", [None, "certain"])
 def test_a_run_that_doubts_nothing_does_not_hide_the_rates(corpus, tmp_path, pseudo):
     certain = corpus.training_view().labels.toarray().astype(np.float32)
-    run = write_run(tmp_path / "run", corpus, certain)
+    run = write_run(tmp_path / "run", corpus, hedge=(certain, 0.5))
     if pseudo is None:
         write_labels(run / "labels.parquet", corpus, {})
     found = enough(corpus, run=run)
@@ -275,7 +267,7 @@ def test_a_run_that_doubts_nothing_does_not_hide_the_rates(corpus, tmp_path, pse
 
 def test_as_a_command(corpus, tmp_path):
     pseudo = np.full((len(corpus.rows("train")), 3), 0.5, np.float32)
-    run = write_run(tmp_path / "run", corpus, pseudo)
+    run = write_run(tmp_path / "run", corpus, hedge=(pseudo, 0.5))
     done = CliRunner().invoke(app, ["verify", "enough", str(corpus.folder), "--run", str(run), "--more", "30"])
     assert done.exit_code == 0, done.output
     assert "± after 30 more" in done.output

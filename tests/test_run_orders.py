@@ -1,8 +1,7 @@
 """Which images to check next, by the pseudo labels of a run: against loops, and on what a run writes."""
 
-import itertools
-import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -14,22 +13,15 @@ from typer.testing import CliRunner
 
 import labelhedge as lh
 from labelhedge.cli import app
-from labelhedge.report.suspicion import SCHEMA, write_labels
+from labelhedge.report.suspicion import SCHEMA
 from labelhedge.review import OrderSettings, make_tasks
 from labelhedge.review.run_orders import Questions, usefulness
+from run_help import write_run
 
 
 @pytest.fixture
 def corpus(make_corpus, tmp_path):
     return lh.Corpus.open(make_corpus(tmp_path / "corpus", size=20))
-
-
-def write_run(folder, corpus, **methods):
-    folder.mkdir()
-    write_labels(folder / "labels.parquet", corpus, {name: [pseudo] for name, (pseudo, _) in methods.items()})
-    results = [{"method": name, "dev_map": dev} for name, (_, dev) in methods.items()]
-    (folder / "results.json").write_text(json.dumps({"results": results}))
-    return folder
 
 
 def drawn(corpus, seed=0):
@@ -117,14 +109,11 @@ def test_the_method_that_is_best_on_dev_is_asked_unless_one_is_named(corpus, tmp
 def test_what_is_missing_is_named(corpus, make_corpus, tmp_path):
     with pytest.raises(ValueError, match="name its folder with --run"):
         make_tasks(corpus, "useful", OrderSettings())
-    with pytest.raises(ValueError, match=r"labels\.parquet is missing: name the folder of a finished run"):
+    with pytest.raises(OSError, match=r"results\.json is missing: name the folder of a finished run"):
         make_tasks(corpus, "useful", OrderSettings(run=tmp_path))
     run = write_run(tmp_path / "run", corpus, hedge=(drawn(corpus), 0.5))
     with pytest.raises(ValueError, match="no pseudo labels of 'distil'; it has those of: hedge"):
         make_tasks(corpus, "useful", OrderSettings(run=run, method="distil"))
-    other = lh.Corpus.open(make_corpus(tmp_path / "other", columns={"id": [f"x{i}" for i in range(20)]}))
-    sets = corpus.samples.observed
-    reversed_labels = [(2 - sets.indices[a:b]).tolist() for a, b in itertools.pairwise(sets.indptr)]
     certain = corpus.training_view().labels.toarray().astype(np.float32)
     sure = write_run(tmp_path / "sure", corpus, distill=(certain, 0.5))
     with pytest.raises(ValueError, match=r"of distill in .* are the observed labels.* --order random"):
@@ -133,20 +122,49 @@ def test_what_is_missing_is_named(corpus, make_corpus, tmp_path):
     with pytest.raises(ValueError, match=r"of distill in .* are the observed labels"):  # hedge's rows come last
         make_tasks(corpus, "useful", OrderSettings(run=both))
     assert make_tasks(corpus, "useful", OrderSettings(run=both, method="hedge"))
-    turned = lh.Corpus.open(make_corpus(tmp_path / "turned", columns={"observed": reversed_labels}))
-    with pytest.raises(ValueError, match="is a run on another corpus"):
-        make_tasks(other, "useful", OrderSettings(run=run))
-    with pytest.raises(ValueError, match="is a run on another corpus"):
-        make_tasks(turned, "useful", OrderSettings(run=run))
     with pytest.raises(ValueError, match="pseudo labels of train alone, and train, dev is asked for"):
         make_tasks(corpus, "useful", OrderSettings(run=run, splits=("train", "dev")))
-    (run / "results.json").unlink()
-    with pytest.raises(ValueError, match=r"results\.json is missing"):
+    (run / "labels.parquet").unlink()
+    with pytest.raises(ValueError, match=r"labels\.parquet is missing"):
         make_tasks(corpus, "useful", OrderSettings(run=run))
-    (run / "results.json").write_text('{"results": []}')
     pq.write_table(pa.table({name: [] for name in SCHEMA.names}, schema=SCHEMA), run / "labels.parquet")
     with pytest.raises(ValueError, match="made pseudo labels: run hedge or distill"):
         make_tasks(corpus, "useful", OrderSettings(run=run))
+
+
+@pytest.mark.parametrize("order", ["random", "useful", "asked.csv"])
+def test_a_run_on_another_corpus_is_refused_in_every_order(corpus, make_corpus, tmp_path, monkeypatch, order):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "asked.csv").write_text("id,label\ns01,cat\n")
+    run = write_run(tmp_path / "run", corpus, hedge=(drawn(corpus), 0.5))
+    sets = corpus.samples.observed
+    changes = {
+        "ids": {"columns": {"id": [f"x{i}" for i in range(20)]}},
+        "observed": {"columns": {"observed": [(2 - sets.indices[a:b]).tolist() for a, b in pairwise(sets.indptr)]}},
+        "images": {"seed": 1},
+        "split": {"cells": {(7, "split"): "dev"}},
+        "labels": {"info": {"labels": [{"id": name, "name": name} for name in ("cat", "dog", "cow")]}},
+    }
+    for what, change in changes.items():
+        other = lh.Corpus.open(make_corpus(tmp_path / what, **change))
+        with pytest.raises(ValueError, match=f"is a run on another corpus than .*{what}.* name a run on this corpus"):
+            make_tasks(other, order, OrderSettings(run=run))
+    with pytest.raises(OSError, match=r"results\.json is missing: name the folder of a finished run"):
+        make_tasks(corpus, order, OrderSettings(run=tmp_path))
+    (tmp_path / "results.json").write_text('{"results": []}')
+    with pytest.raises(ValueError, match=r"results\.json: not the results of a run \(2 faults, first at corpus"):
+        make_tasks(corpus, order, OrderSettings(run=tmp_path))
+
+
+@pytest.mark.parametrize("order", ["random", "useful"])
+def test_a_run_is_of_the_corpus_after_a_review_too(corpus, make_corpus, tmp_path, order):
+    run = write_run(tmp_path / "run", corpus, hedge=(drawn(corpus), 0.5))
+    found = {(1, "verified"): [2], (1, "trusted"): True, (3, "trusted"): False, (16, "verified"): None}
+    reviewed = lh.Corpus.open(make_corpus(tmp_path / "reviewed", cells=found))
+    assert reviewed.hash != corpus.hash
+    rows = {task.row for task in make_tasks(reviewed, order, OrderSettings(run=run))}
+    assert 1 not in rows
+    assert rows
 
 
 def test_the_command_takes_a_run(corpus):

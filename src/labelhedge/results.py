@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from labelhedge.errors import LabelhedgeError
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from labelhedge.corpus import Corpus
+
+UNREVIEWED = b"labelhedge.unreviewed"
+"""Where the metadata of a run's `labels.parquet` has `Corpus.unreviewed_hash`."""
 
 
 class Result(BaseModel):
@@ -93,18 +100,43 @@ class Results(BaseModel):
     results: list[Result] = []
 
     @classmethod
-    def load(cls, run: str | os.PathLike[str]) -> Results:
+    def load(cls, run: str | os.PathLike[str], corpus: Corpus | None = None) -> Results:
         """Read the results of a run's folder.
+
+        Parameters
+        ----------
+        run : folder
+        corpus : Corpus, optional
+            The run must be of this one. What it knows of its samples may have changed since by a review: verified
+            labels, and which samples are trusted.
 
         Raises
         ------
         FileNotFoundError
             When the folder holds no `results.json`.
+        LabelhedgeError
+            When that was written by something else, or the run is of another corpus.
         """
         path = Path(run) / "results.json"
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing: name the folder of a finished run, such as runs/demo")
-        return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        try:
+            results = cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValidationError as error:
+            raise LabelhedgeError(
+                f"{path}: not the results of a run ({error.error_count()} faults, first at "
+                f"{'.'.join(map(str, error.errors()[0]['loc'])) or 'its top'}). To mend it: name the folder of a run"
+            ) from error
+        if (
+            corpus is not None
+            and results.corpus["hash"] != corpus.hash
+            and _unreviewed(Path(run) / "labels.parquet") != corpus.unreviewed_hash
+        ):
+            raise LabelhedgeError(
+                f"{run} is a run on another corpus than {corpus.folder}: samples, images, splits, observed labels or "
+                "the label list differ. To mend it: name a run on this corpus, or run again"
+            )
+        return results
 
     def save(self, run: Path) -> None:
         """Write `results.json` into a run's folder, atomically."""
@@ -134,6 +166,11 @@ class Results(BaseModel):
     def best(self, method: str) -> Result:
         """The seed of a method that did best on dev."""
         return max(self.of(method), key=lambda result: result.dev_score)
+
+    def best_labels(self, methods: Collection[str]) -> str | None:
+        """Of methods that made pseudo labels the best on dev, over their seeds; of equals the later, None of none."""
+        scores = {name: fmean(result.dev_score for result in self.of(name)) for name in self.methods if name in methods}
+        return max(reversed(scores), key=scores.__getitem__, default=None)
 
     def summaries(self, baseline: str = "noisy") -> Iterator[Summary]:
         """Each method's mean and deviation over seeds, and its difference to a baseline, paired by seed."""
@@ -199,6 +236,14 @@ class Results(BaseModel):
                 f"{row.seconds:.1f}" if row.seconds else "",
             )
         return table
+
+
+def _unreviewed(labels: Path) -> str:
+    """What `labels.parquet` of a run says of its corpus; empty where there is none or it says nothing."""
+    import pyarrow.parquet as pq
+
+    known: dict[bytes, bytes] = (pq.read_schema(labels).metadata if labels.exists() else None) or {}
+    return known.get(UNREVIEWED, b"").decode()
 
 
 def _mean_of(results: list[Result], name: str) -> float | None:

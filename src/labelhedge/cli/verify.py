@@ -133,7 +133,7 @@ def label_studio_export(
     run: Annotated[
         Path | None, typer.Option(help="Fill in the pseudo labels of this run. Default: the observed labels.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="Whose pseudo labels of the run; default: the first.")] = None,
+    method: Annotated[str | None, typer.Option(help="Whose pseudo labels; default: the best on dev.")] = None,
 ) -> None:
     """Write tasks and a labelling configuration for Label Studio."""
     from labelhedge.corpus import Corpus

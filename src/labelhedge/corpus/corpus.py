@@ -107,6 +107,17 @@ class Corpus:
             state.update(self.graph_path.read_bytes())
         return state.hexdigest()
 
+    @cached_property
+    def unreviewed_hash(self) -> str:
+        """Hash of what a review leaves as it is: labels by id, samples, images, splits and observed labels."""
+        state = hashlib.blake2b("\0".join(label.id for label in self.labels).encode(), digest_size=16)
+        samples = self.samples
+        state.update("\0".join(samples.ids).encode() + b"".join(samples.digests))
+        state.update("\0".join(samples.split.tolist()).encode())
+        for part in (samples.observed.indptr, samples.observed.indices):
+            state.update(part.astype(np.int64).tobytes())
+        return state.hexdigest()
+
     def rows(self, split: str) -> npt.NDArray[np.int64]:
         """Row numbers of a split, in order."""
         return np.flatnonzero(self.samples.split == split)

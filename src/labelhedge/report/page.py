@@ -15,7 +15,7 @@ from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
 from labelhedge.history import History
 from labelhedge.report.gallery import draw_gallery
-from labelhedge.report.suspicion import best_hedge
+from labelhedge.report.suspicion import methods_with_labels
 from labelhedge.results import Results, Summary, percent
 
 
@@ -56,7 +56,7 @@ def write_report(run: Path, corpus: Corpus) -> Path:
     if results.corpus["hash"] != corpus.hash:
         raise LabelhedgeError(f"{run} was made with another state of the corpus {corpus.name}: run it again")
     summaries = list(results.summaries())
-    hedge = best_hedge(run, results)
+    hedge = results.best_labels(methods_with_labels(run))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("labelhedge.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )

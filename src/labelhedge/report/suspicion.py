@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
-from labelhedge.results import Results
+from labelhedge.results import UNREVIEWED, Results
 
 _BATCH = 8192
 
@@ -47,7 +47,8 @@ def write_labels(path: Path, corpus: Corpus, pseudo: Mapping[str, Sequence[npt.N
     labels = corpus.training_view().labels
     samples = corpus.samples
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
+    schema = SCHEMA.with_metadata({UNREVIEWED: corpus.unreviewed_hash})
+    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
         for method, arrays in pseudo.items():
             for start in range(0, len(rows), _BATCH):
                 part = slice(start, min(start + _BATCH, len(rows)))
@@ -67,7 +68,7 @@ def write_labels(path: Path, corpus: Corpus, pseudo: Mapping[str, Sequence[npt.N
                     "suspect": suspect.astype(np.int32),
                     "fault": np.where(known[each, suspect] > 0, "wrong", "missing"),
                 }
-                writer.write_table(pa.table(columns, schema=SCHEMA))
+                writer.write_table(pa.table(columns, schema=schema))
     partial.replace(path)
 
 
@@ -76,13 +77,6 @@ def methods_with_labels(run: Path) -> list[str]:
     table = pq.read_table(run / "labels.parquet", columns=["method"])
     methods: list[str] = table["method"].unique().to_pylist()
     return methods
-
-
-def best_hedge(run: Path, results: Results) -> str | None:
-    """Of the methods that made pseudo labels the best on dev; None where none did."""
-    made = methods_with_labels(run)
-    hedges = [row for row in results.summaries() if row.method in made]
-    return max(reversed(hedges), key=lambda row: row.dev).method if hedges else None  # of equals the later one
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,7 @@ def rank_suspects(
         raise LabelhedgeError(f"the run has no pseudo labels of {method!r}; it has those of: {', '.join(methods)}")
     if label is not None and label not in labels:
         raise LabelhedgeError(f"the corpus has no label {label!r}; it has: {', '.join(labels)}")
-    method = method or best_hedge(run, Results.load(run))
+    method = method or Results.load(run).best_labels(methods)
     table = pq.read_table(path, filters=[("method", "==", method), ("trusted", "==", False)])
     pseudo = np.asarray(table["pseudo"].combine_chunks().flatten()).reshape(len(table), len(labels))
     each = np.arange(len(table))

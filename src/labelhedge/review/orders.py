@@ -20,6 +20,7 @@ import numpy as np
 from labelhedge.corpus import Corpus
 from labelhedge.corpus.schema import SPLITS
 from labelhedge.errors import LabelhedgeError
+from labelhedge.results import Results
 
 
 class Task(NamedTuple):
@@ -108,7 +109,7 @@ def make_tasks(corpus: Corpus, order: str, settings: OrderSettings) -> list[Task
     Raises
     ------
     LabelhedgeError
-        When there is no such order, the file is malformed, or nothing is left to ask.
+        When there is no such order, the run is of another corpus, the file is malformed, or nothing is left to ask.
 
     Examples
     --------
@@ -116,6 +117,8 @@ def make_tasks(corpus: Corpus, order: str, settings: OrderSettings) -> list[Task
     >>> make_tasks(Corpus.open("clipart"), "random", OrderSettings(labels=("bird",), limit=2, seed=1))
     [Task(row=869, label=1), Task(row=806, label=1)]
     """
+    if settings.run is not None:  # also where the order does without it
+        Results.load(settings.run, corpus)
     numbers = label_numbers(corpus)
     wanted = {find_label(numbers, label, "--labels") for label in settings.labels} or set(range(len(corpus.labels)))
     if order in ORDERS:

@@ -8,7 +8,6 @@ Of a sample all its observed labels are asked, as it is verified only with all o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
-import scipy.sparse
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
+from labelhedge.results import Results
 from labelhedge.review.orders import ORDERS, OrderSettings, Task, open_rows
 
 LIKELY = 0.2
@@ -115,8 +114,9 @@ def pseudo_labels_of(run: Path, corpus: Corpus, method: str | None) -> Iterator[
     Raises
     ------
     LabelhedgeError
-        When the run has none, none of that method, or is of another corpus or other observed labels.
+        When the run has none, none of that method, or is of another corpus.
     """
+    results = Results.load(run, corpus)
     path = run / "labels.parquet"
     if not path.exists():
         raise LabelhedgeError(f"{path} is missing: name the folder of a finished run with --run")
@@ -127,37 +127,17 @@ def pseudo_labels_of(run: Path, corpus: Corpus, method: str | None) -> Iterator[
             if method
             else f"no method of {run} made pseudo labels: run hedge or distill, which need a few checked images"
         )
-    chosen = method or _best(run, made)
+    chosen = method or results.best_labels(made) or made[-1]
     place = {id_: row for row, id_ in enumerate(corpus.samples.ids)}
-    observed = corpus.samples.observed
-    other = f"{run} is a run on another corpus than {corpus.folder}: name one on this corpus"
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_BATCH, columns=["id", "method", "observed", "pseudo", "trusted"]):
+        for batch in file.iter_batches(_BATCH, columns=["id", "method", "pseudo", "trusted"]):
             batch = batch.filter(np.asarray(batch.column("method")) == chosen)
             if not len(batch):
                 continue
-            ids = batch.column("id").to_pylist()
+            rows = np.array([place[id_] for id_ in batch.column("id").to_pylist()], np.int64)
             pseudo = np.asarray(batch.column("pseudo").flatten(), np.float32)
-            if any(id_ not in place for id_ in ids) or len(pseudo) != len(ids) * len(corpus.labels):
-                raise LabelhedgeError(other)
-            rows = np.array([place[id_] for id_ in ids], np.int64)
-            then = batch.column("observed")
-            ends = np.concatenate([[0], np.cumsum(np.asarray(then.value_lengths()))])
-            members = np.asarray(then.flatten())
-            known = scipy.sparse.csr_array((np.ones(len(members), bool), members, ends), (len(ids), len(corpus.labels)))
-            if abs(known.astype(np.int8) - observed[rows].astype(np.int8)).sum():
-                raise LabelhedgeError(other)
             trusted = np.asarray(batch.column("trusted"), bool)
-            yield Batch(rows, pseudo.reshape(len(ids), len(corpus.labels)), trusted, chosen)
-
-
-def _best(run: Path, made: list[str]) -> str:
-    path = run / "results.json"
-    if not path.exists():
-        raise LabelhedgeError(f"{path} is missing: name a finished run, or the method with --method")
-    results = json.loads(path.read_text(encoding="utf-8"))["results"]
-    dev = {name: [r.get("dev_accuracy") or r["dev_map"] for r in results if r["method"] == name] for name in made}
-    return max(reversed(made), key=lambda name: float(np.mean(dev[name])) if dev[name] else -1.0)
+            yield Batch(rows, pseudo.reshape(len(rows), len(corpus.labels)), trusted, chosen)
 
 
 def questions_of(corpus: Corpus, settings: OrderSettings) -> Questions:

@@ -25,6 +25,7 @@ from PIL import Image
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
+from labelhedge.results import Results
 
 CONTROL, IMAGE = "label", "image"
 EMBED = "embed"
@@ -79,7 +80,7 @@ def export_tasks(
     run : folder of a run, optional
         Fill in the pseudo labels of its `labels.parquet` instead of the observed labels, where it has them.
     method : str, optional
-        Whose pseudo labels; default: the first.
+        Whose pseudo labels; default: the best on dev.
     threshold : float
         Pseudo labels from here on are filled in; of exclusive labels the highest one.
 
@@ -260,6 +261,7 @@ class _Guesses:
             if method is not None:
                 raise LabelhedgeError(f"the method {method!r} is named, but no run: name its folder with --run")
             return
+        results = Results.load(run, corpus)
         path = run / "labels.parquet"
         if not path.exists():
             raise LabelhedgeError(f"{path} is missing: name the folder of a finished run, such as runs/demo")
@@ -268,27 +270,19 @@ class _Guesses:
             there = list(dict.fromkeys(name for batch in batches for name in batch.column("method").to_pylist()))
             if not there or (method is not None and method not in there):
                 raise LabelhedgeError(f"{path} has no pseudo labels of {method!r}; it has those of: {', '.join(there)}")
-            self.method = method or there[0]
-            self._read(file, {corpus.samples.ids[row] for row in rows}, path)
+            self.method = method or results.best_labels(there) or there[-1]
+            self._read(file, {corpus.samples.ids[row] for row in rows})
 
-    def _read(self, file: pq.ParquetFile, wanted: set[str], path: Path) -> None:
-        known, count = frozenset(self.corpus.samples.ids), len(self.corpus.labels)
+    def _read(self, file: pq.ParquetFile, wanted: set[str]) -> None:
         for group in range(file.num_row_groups):
             names = file.read_row_group(group, columns=["id", "method"]).to_pydict()
             mine = [place for place, name in enumerate(names["method"]) if name == self.method]
             ids = {names["id"][place]: place for place in mine}
-            if not known.issuperset(ids):
-                raise LabelhedgeError(
-                    f"{path} is of another corpus, with other samples: name a run on {self.corpus.name}"
-                )
             if wanted.isdisjoint(ids):
                 continue
             pseudo = file.read_row_group(group, columns=["pseudo"])["pseudo"]
             for id_ in wanted.intersection(ids):
-                values = pseudo[ids[id_]].as_py()
-                if values is None or len(values) != count:
-                    raise LabelhedgeError(f"{path} is of a corpus with other labels: name a run on {self.corpus.name}")
-                self.pseudo[id_] = self._likely(np.array(values, np.float32))
+                self.pseudo[id_] = self._likely(np.array(pseudo[ids[id_]].as_py(), np.float32))
 
     def _likely(self, values: npt.NDArray[np.float32]) -> tuple[list[int], float]:
         likely = [int(values.argmax())] if self.corpus.info.exclusive else np.flatnonzero(values >= self.threshold)
