@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import socket
@@ -87,27 +88,27 @@ def serve(
     secret = check_token(token) if token is not None else None if is_loopback(host) else secrets.token_urlsafe(16)
     path = votes or votes_path(corpus)
     meanings = read_definitions(corpus, definitions)
-    with VoteStore(path) as store, _only_server(path):
+    # Listening first: where the port is taken, no file of votes is left behind.
+    with _listen(host, port) as listening, VoteStore(path) as store, _only_server(path):
         queue = _resume(corpus, tasks, store, needed, limit)
         store.begin(order)
-        with _listen(host, port) as listening:
-            port = listening.getsockname()[1]
-            address = f"http://{_reachable(host)}:{port}/" + (f"?token={secret}" if secret else "")
-            app = Guard(
-                make_app(corpus, queue, store, definitions=meanings, reviewer=reviewer),
-                token=secret,
-                cookie=f"labelhedge_{port}",
-            )
-            done, total = queue.progress(reviewer)[:2]
-            say(f"{corpus.name}: {total:,} questions, {done:,} of them answered; votes go to {path}")
-            say(f"review page: {address}   (Ctrl-C stops it)")
-            config = uvicorn.Config(
-                app, log_level="warning", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
-            )
-            if open_page:
-                webbrowser.open(address)
-            with suppress(KeyboardInterrupt):  # uvicorn ends in order, and passes the signal on
-                uvicorn.Server(config).run(sockets=[listening])
+        port = listening.getsockname()[1]
+        address = f"http://{_reachable(host)}:{port}/" + (f"?token={secret}" if secret else "")
+        app = Guard(
+            make_app(corpus, queue, store, definitions=meanings, reviewer=reviewer),
+            token=secret,
+            cookie=f"labelhedge_{port}",
+        )
+        done, total = queue.progress(reviewer)[:2]
+        say(f"{corpus.name}: {total:,} questions, {done:,} of them answered; votes go to {path}")
+        say(f"review page: {address}   (Ctrl-C stops it)")
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
+        )
+        if open_page:
+            webbrowser.open(address)
+        with suppress(KeyboardInterrupt):  # uvicorn ends in order, and passes the signal on
+            uvicorn.Server(config).run(sockets=[listening])
         say("")
         say(counts_table(store))
 
@@ -190,8 +191,10 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.listen(128)
     except OSError as error:
         listening.close()
+        taken = ", perhaps by another labelhedge review" if error.errno == errno.EADDRINUSE else ""
         raise LabelhedgeError(
-            f"{host}:{port} cannot be listened on ({error.strerror}). To mend it: --port 0 takes a free port"
+            f"port {port} of {host} cannot be listened on ({error.strerror}{taken}). To mend it: give another with "
+            "--port; --port 0 takes a free one"
         ) from error
     return listening
 
