@@ -106,6 +106,10 @@ def test_report_rank_predict_and_corpus(finished, monkeypatch):
         (["predict", "nowhere", "x.png"], "holds no model.json"),
         (["predict", "run/models/noisy", "x.png"], "there is no image or folder x.png"),
         (["corpus", "check", "recipe.yaml"], "there is no such folder"),
+        (["rank", "run", "--count", "0"], "'--count': "),
+        (["rank", "run", "--metod", "noisy"], "no such option: --metod"),
+        (["rank"], "missing argument 'run' (see `python -m labelhedge rank --help`)"),
+        (["corpus", "describ", "tiny"], "no such command 'describ'"),
         (["corpus", "corrupt", "tiny", "noisy", "--noise", "symetric:0.2"], "did you mean 'symmetric'"),
         (["corpus", "corrupt", "tiny", "run", "--noise", "pair:0.2"], "run exists already: choose another folder"),
     ],
@@ -117,6 +121,13 @@ def test_what_the_user_can_mend_is_said_in_one_line(finished, arguments, message
     assert done.stderr.startswith("labelhedge: ")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_group_alone_prints_its_help(tmp_path):
+    done = command("corpus", cwd=tmp_path)
+    assert "describe" in done.stdout
+    assert done.stderr == ""
 
 
 def test_settings_of_a_linker_come_as_what_they_are():

@@ -5,6 +5,8 @@ Heavy imports happen inside the functions, so that `labelhedge --help` answers a
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from labelhedge.cli import collect, corpus, graph, importing, review, runs, verify
@@ -20,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with: labelhedge demo",
 )
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""Of every error in arguments; typer 0.12 takes it from click, later ones have their own and do not export it."""
 GROUPS = {"collect": collect.app, "corpus": corpus.app, "graph": graph.app, "verify": verify.app}
 
 app.add_typer(runs.app)
@@ -34,9 +38,19 @@ def main() -> None:
     from labelhedge.errors import LabelhedgeError
 
     try:
-        app()
+        status = app(standalone_mode=False)  # typer itself would draw a box around what is wrong with an argument
+    except USAGE_ERROR as error:
+        message = error.format_message().rstrip(".")
+        if not message:  # a group without a command has printed its help
+            raise SystemExit(error.exit_code) from error
+        see = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+        fail(message[0].lower() + message[1:] + see, status=error.exit_code)
+    except typer.Abort:
+        fail("stopped", status=130)
     except (LabelhedgeError, OSError, ModuleNotFoundError, FloatingPointError) as error:
         fail(str(error), status=2)
+    if status:
+        raise SystemExit(status)
 
 
 if __name__ == "__main__":
