@@ -115,6 +115,33 @@ def test_results_are_what_the_saved_models_predict(finished, corpus_folder):
         assert best.dev_map == max(result.dev_map for result in results.of(method))
 
 
+def test_what_is_clearly_below_noisy_on_dev_is_remarked_on(make_corpus, tmp_path):
+    """The clean set is wrong here: `clean` is no better than `distill`, but claims nothing."""
+    methods = {"clean": None, "noisy": None, "gce": None, "distill": {"weight": 0.0, "check": False}}
+    for size in (320, 290):  # 32 dev images, and 29, which have no say
+        wrong = {(row, "verified"): [(row + 1) % 3] for row in range(size) if row % 10 in (0, 3)}
+        folder = make_corpus(tmp_path / f"{size}", size=size, cells=wrong)
+        out = tmp_path / f"run-{size}"
+        results = lh.run(recipe(folder, out, methods=methods, training={"epochs": 4, "batch_size": 16}))
+        dev = {row.method: row.dev for row in results.summaries()}
+        below = {name: 100 * (dev["noisy"] - score) for name, score in dev.items()}
+        assert min(below["clean"], below["distill"]) > 5
+        found = [
+            re.fullmatch(
+                r"distill \(seed 0, 1\): on dev (.+) points of mAP below `noisy` \(± (.+), the standard .*", remark
+            )
+            for remark in results.remarks()
+        ]
+        if size == 290:
+            assert found == []
+            continue
+        (match,) = found
+        assert float(match[1]) == pytest.approx(below["distill"], abs=0.06)
+        assert 2 * float(match[2]) < below["distill"]
+        assert match[0] in " ".join(str(results).split())
+        assert match[0] in (out / "report.html").read_text()
+
+
 def test_the_ensemble_is_the_geometric_mean_of_the_baselines(finished):
     _, out = finished
     parts = [scores_of(out, name, 0) for name in ("clean", "noisy", "ensemble")]

@@ -29,6 +29,7 @@ import torch
 
 from labelhedge.corpus import Corpus
 from labelhedge.evaluation import accuracy, average_precision, mean_average_precision
+from labelhedge.evaluation.bootstrap import paired_error
 from labelhedge.history import History
 from labelhedge.methods import METHODS, Method
 from labelhedge.models import save_classifier
@@ -42,6 +43,7 @@ from labelhedge.training import (
     Task,
     TrainingSet,
     cache_folder,
+    derive_seed,
     evaluation_set,
     prepare_inputs,
     training_set,
@@ -51,6 +53,9 @@ if TYPE_CHECKING:
     from labelhedge.progress import RunProgress
 
 _PACKAGES = ("labelhedge", "torch", "numpy", "scipy", "accelerate", "pyarrow", "pillow", "onnxruntime")
+
+TELLING = 30
+"""Dev images from which on a method can be told to be worse than another."""
 
 
 def run(recipe: Recipe, *, progress: bool = False, fresh: bool = False) -> Results:
@@ -200,8 +205,38 @@ class Experiment:
                 if not method.auxiliary:
                     fits[name, seed] = fitted[name]
                     results.results.append(self.measure(name, seed, fitted[name], test))
+        self.compare(results, fits)
         self._write(results, fits)
         return results
+
+    def compare(self, results: Results, fits: Mapping[tuple[str, int], Fit]) -> None:
+        """Remark on methods that do clearly worse on dev than Baseline-Noisy: by more than two standard errors.
+
+        Of the mean over seeds; the error is that over dev images, see `paired_error`. Fewer than `TELLING` images have
+        no say.
+        """
+        assert isinstance(self.recipe.methods, dict)
+        if len(self._dev.truth) < TELLING:
+            return
+        single = self.corpus.info.exclusive
+        noisy = {result.seed: result for result in results.of("noisy")}
+        for name, method in self.recipe.methods.items():
+            rows = [row for row in results.of(name) if row.seed in noisy]
+            below = sum(noisy[row.seed].dev_score - row.dev_score for row in rows) / max(len(rows), 1)
+            if method.baseline or below <= 0:
+                continue
+            pairs = [
+                (fits["noisy", row.seed].scores(self._dev), fits[name, row.seed].scores(self._dev)) for row in rows
+            ]
+            measure = accuracy if single else mean_average_precision
+            error = paired_error(measure, self._dev.truth, pairs, derive_seed(0, "against noisy"))
+            if below > 2 * error:
+                remark = (
+                    f"on dev {100 * below:.1f} points of {'accuracy' if single else 'mAP'} below `noisy` "
+                    f"(± {100 * error:.1f}, the standard error over images): better not used here"
+                )
+                for row in rows:
+                    row.remarks = [*row.remarks, remark]
 
     def fit(self, name: str, method: Method, seed: int, fitted: Mapping[str, Fit]) -> Fit:
         """The fit of a method with a seed: from an earlier sitting where nothing it depends on has changed."""

@@ -28,7 +28,8 @@ class Result(BaseModel):
     ``labels_scored`` counts the others. ``weight`` is λ, where it applies. ``seconds`` is the method's own training.
     Where labels exclude each other, ``accuracy`` is the top-1 accuracy on test, in [0, 1]. ``last_map`` and
     ``last_accuracy`` are of the last epoch, where `training.keep_last` asks for them: the others are of the epoch
-    chosen on dev. ``remarks`` tell what the method found amiss.
+    chosen on dev. ``remarks`` tell what the method found amiss, and where it
+    does clearly worse than `noisy` on dev.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -209,7 +210,8 @@ class Results(BaseModel):
         return capture.get().rstrip()
 
     def table(self) -> Table:
-        """The summary as a table for the terminal: mAP in percent."""
+        """The summary as a table for the terminal: mAP in percent, and below it what the methods found amiss."""
+        from rich.markup import escape
         from rich.table import Table
 
         seeds = max((len(self.of(method)) for method in self.methods), default=0)
@@ -219,6 +221,8 @@ class Results(BaseModel):
         table = Table(
             title=f"{self.corpus['name']}: test {measures} in %, mean ± std over {seeds} seed{'s' * (seeds != 1)}",
             title_justify="left",
+            caption="\n".join(escape(f"note: {remark}") for remark in self.remarks()) or None,
+            caption_justify="left",
         )
         table.add_column("method")
         headings = ("accuracy",) * single + ("test mAP", "against noisy", "better", "dev", "λ", "seconds")

@@ -164,8 +164,6 @@ def _run(settings: dict[str, Any], recipe: Path | None, *, fresh: bool) -> None:
     except KeyboardInterrupt:
         fail("stopped; the same command goes on where this one was", status=130)
     show(results.table())
-    for remark in results.remarks():
-        show(f"note: {remark}")
     for line in History.load(Path(results.recipe["out"])).lines():
         show(line)
     show(f"report: {Path(results.recipe['out']) / 'report.html'}")

@@ -6,7 +6,7 @@ estimate(quantities.mean(axis=0), drawn).low                     # (K,)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -60,6 +60,32 @@ def estimate(value: FloatArray, drawn: FloatArray) -> Estimate[FloatArray]:
 def estimate_scalar(value: Any, drawn: FloatArray) -> Estimate[float]:
     """The same for one number and its draws (B,)."""
     return Estimate(*(float(part) for part in estimate(np.asarray(value, np.float64), drawn)))
+
+
+def paired_error(
+    measure: Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any],
+    truth: npt.NDArray[np.bool_],
+    pairs: Sequence[tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.floating[Any]]]],
+    seed: int,
+    resamples: int = 50,
+) -> float:
+    """Standard error of by how much one score is above another: over samples, both scored on the same draws.
+
+    Parameters
+    ----------
+    measure : function of (truth, scores), such as `mean_average_precision`
+    truth : (N, L) bool
+    pairs : scores (N, L) of the one and of the other; of several pairs the mean difference counts
+    seed, resamples : int
+    """
+    generator = np.random.default_rng(seed)
+    differences: list[float] = []
+    while len(differences) < resamples:
+        drawn = generator.integers(len(truth), size=len(truth))
+        if truth[drawn].any():  # else nothing can be scored
+            each = [measure(truth[drawn], one[drawn]) - measure(truth[drawn], other[drawn]) for one, other in pairs]
+            differences.append(float(np.mean(each)))
+    return float(np.std(differences, ddof=1))
 
 
 def label_blocks(count: int, width: int) -> Iterator[slice]:

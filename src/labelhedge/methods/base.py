@@ -29,7 +29,8 @@ class Method(BaseModel, ABC):
     task hold the hidden labels. ``sight`` is the part of the training view that the task holds, and a method is trained
     anew only where that part has changed. A method that says what it needs is not run on a corpus that lacks it; one
     that ``uses_graph`` does so where there is one. ``by_default`` methods are run where a recipe names none;
-    ``auxiliary`` ones are trained for others and not compared.
+    ``auxiliary`` ones are trained for others and not compared. A ``baseline`` does not claim to be better than
+    Baseline-Noisy: nothing is said where it does worse.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +39,7 @@ class Method(BaseModel, ABC):
     about: ClassVar[str] = ""
     by_default: ClassVar[bool] = False
     auxiliary: ClassVar[bool] = False
+    baseline: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
     sees_truth: ClassVar[bool] = False
     sight: ClassVar[Sight] = "everything"

@@ -19,6 +19,7 @@ class BaselineClean(Method):
     about: ClassVar[str] = "trained on the checked images alone; the teacher of the methods that hedge"
     sight: ClassVar[Sight] = "clean set"
     by_default: ClassVar[bool] = True
+    baseline: ClassVar[bool] = True
     needs_clean_set: ClassVar[bool] = True
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:

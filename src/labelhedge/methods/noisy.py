@@ -17,6 +17,7 @@ class BaselineNoisy(Method):
     about: ClassVar[str] = "trained on all images: checked labels where there are any, noisy ones elsewhere"
     sight: ClassVar[Sight] = "labels"
     by_default: ClassVar[bool] = True
+    baseline: ClassVar[bool] = True
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Train on all samples."""

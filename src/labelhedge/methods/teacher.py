@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labelhedge.evaluation import accuracy, mean_average_precision
+from labelhedge.evaluation.bootstrap import paired_error
 from labelhedge.labels import optimal_weight, pseudo_labels, risk
 from labelhedge.training import Task, derive_seed
-
-RESAMPLES = 50
 
 GRID = tuple(number / 10 for number in range(11))
 """The λ among which dev chooses."""
@@ -94,12 +93,5 @@ def dev_error(task: Task, one: npt.NDArray[np.floating], other: npt.NDArray[np.f
     ----------
     one, other : (N_dev, L)
     """
-    truth = task.dev.truth
     measure = accuracy if task.exclusive else mean_average_precision
-    rng = np.random.default_rng(derive_seed(task.seed, "dev bootstrap"))
-    differences: list[float] = []
-    while len(differences) < RESAMPLES:
-        drawn = rng.integers(len(truth), size=len(truth))
-        if truth[drawn].any():  # else nothing can be scored
-            differences.append(measure(truth[drawn], one[drawn]) - measure(truth[drawn], other[drawn]))
-    return float(np.std(differences, ddof=1))
+    return paired_error(measure, task.dev.truth, [(one, other)], derive_seed(task.seed, "dev bootstrap"))
