@@ -274,6 +274,9 @@ def test_distillation_trains_with_the_weight_that_was_checked(tmp_path, check):
     rows = np.arange(42)
     expected = found.weight * task.train.labels.toarray() + (1 - found.weight) * soften(train_logits.astype(float))
     assert np.allclose(found.targets(rows), expected, atol=1e-6)
+    alone = asked(METHODS["distill"](weight=1.0, check=False), task, {"clean": Clean()})
+    assert (alone.targets != task.train.labels).nnz == 0  # as they stand, and no pseudo labels are kept
+    assert not callable(alone.targets)
 
 
 @pytest.mark.parametrize("exclusive", [False, True])

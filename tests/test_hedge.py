@@ -400,6 +400,10 @@ def test_a_student_that_does_not_beat_noisy_on_dev_is_not_returned(corpus_folder
     doubted = fit_of(tmp_path / "run").pseudo_labels()  # dev has rejected the student; which labels to check they tell
     assert doubted.shape == (len(lh.Corpus.open(corpus_folder).training_view()), 3)
     assert results.of("hedge")[0].best_epoch == results.of("noisy")[0].best_epoch
+    rejected = results.of("hedge")[0].taught_dev
+    assert rejected == 0.0
+    again = run(corpus_folder, tmp_path / "run")  # from the fit on disk
+    assert again.of("hedge")[0].taught_dev == rejected
 
 
 def test_words_change_the_posterior_and_can_be_left_out(corpus_folder, tmp_path, kept):

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 import labelhedge as lh
 from labelhedge.cli import app
-from labelhedge.report.suspicion import SCHEMA
+from labelhedge.report.suspicion import SCHEMA, rank_suspects
 from labelhedge.review import OrderSettings, make_tasks
 from labelhedge.review.run_orders import Questions, usefulness
-from run_help import write_run
+from run_help import write_results, write_run
 
 
 @pytest.fixture
@@ -104,6 +104,17 @@ def test_the_method_that_is_best_on_dev_is_asked_unless_one_is_named(corpus, tmp
     assert best == make_tasks(corpus, "useful", OrderSettings(run=alone))
     assert best == make_tasks(corpus, "useful", OrderSettings(run=run, method="hedge"))
     assert best != make_tasks(corpus, "useful", OrderSettings(run=run, method="distill"))
+
+
+def test_pseudo_labels_of_a_rejected_student_count_as_it_did_and_not_as_what_was_returned(corpus, tmp_path):
+    labels = {"distill": drawn(corpus, 1), "hedge": drawn(corpus, 2)}
+    for rejected, best in ((0.2, "distill"), (0.4, "hedge")):
+        run = write_run(tmp_path / best, corpus, **{name: (pseudo, 0.3) for name, pseudo in labels.items()})
+        write_results(run, corpus, distill={"dev_map": 0.3}, hedge={"dev_map": 0.5, "taught_dev": rejected})
+        tasks = make_tasks(corpus, "useful", OrderSettings(run=run))
+        assert tasks == make_tasks(corpus, "useful", OrderSettings(run=run, method=best))
+        suspects = rank_suspects(run, ["cat", "dog", "owl"], method=None, label=None, count=1)
+        assert suspects[0].method == best
 
 
 def test_what_is_missing_is_named(corpus, make_corpus, tmp_path):

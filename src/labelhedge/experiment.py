@@ -304,6 +304,7 @@ class Experiment:
             best_epoch=fit.best_epoch,
             accuracy=float(accuracy(test.truth, fit.scores(test))) if exclusive else None,
             dev_accuracy=fit.dev_accuracy,
+            taught_dev=fit.taught_dev,
             remarks=fit.remarks,
             **last,
         )

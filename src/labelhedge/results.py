@@ -28,7 +28,8 @@ class Result(BaseModel):
     ``labels_scored`` counts the others. ``weight`` is λ, where it applies. ``seconds`` is the method's own training.
     Where labels exclude each other, ``accuracy`` is the top-1 accuracy on test, in [0, 1]. ``last_map`` and
     ``last_accuracy`` are of the last epoch, where `training.keep_last` asks for them: the others are of the epoch
-    chosen on dev. ``remarks`` tell what the method found amiss, and where it
+    chosen on dev. ``taught_dev`` is the score on dev of the network that the pseudo labels taught, where the
+    method returned another. ``remarks`` tell what the method found amiss, and where it
     does clearly worse than `noisy` on dev.
     """
 
@@ -48,6 +49,7 @@ class Result(BaseModel):
     dev_accuracy: float | None = None
     last_map: float | None = None
     last_accuracy: float | None = None
+    taught_dev: float | None = None
     remarks: list[str] = []
 
     @property
@@ -169,8 +171,15 @@ class Results(BaseModel):
         return max(self.of(method), key=lambda result: result.dev_score)
 
     def best_labels(self, methods: Collection[str]) -> str | None:
-        """Of methods that made pseudo labels the best on dev, over their seeds; of equals the later, None of none."""
-        scores = {name: fmean(result.dev_score for result in self.of(name)) for name in self.methods if name in methods}
+        """Of methods that made pseudo labels the one whose taught the best network on dev, over their seeds.
+
+        Of equals it is the later, of none it is None. A network that a method has rejected counts as what it was.
+        """
+        scores = {
+            name: fmean(r.dev_score if r.taught_dev is None else r.taught_dev for r in self.of(name))
+            for name in self.methods
+            if name in methods
+        }
         return max(reversed(scores), key=scores.__getitem__, default=None)
 
     def summaries(self, baseline: str = "noisy") -> Iterator[Summary]:

@@ -45,12 +45,13 @@ class Distillation(Method):
             soft_dev = soft(fitted["clean"].logits(task.dev))
             weight, remarks = check_teacher(task, soft_dev, fitted["noisy"].scores(task.dev), weight)
 
-        def targets(samples: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        def mixed(samples: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
             labels = task.train.labels[samples].toarray()  # (B, L)
             result: npt.NDArray[np.float32] = pseudo_labels(labels, soft(logits[samples]), weight)
             return result
 
         initial = fitted["clean"].classifier.networks[0].state_dict() if self.warm_start else None
+        targets = task.train.labels if weight == 1 else mixed  # the labels as they stand are no pseudo labels
         fit = task.train_model(targets, weight=weight, initial=initial)
         fit.remarks = remarks
         return fit

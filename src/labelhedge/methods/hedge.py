@@ -49,7 +49,8 @@ class Hedge(Method):
     that it does not (:func:`.examine_clean_set`), as where images with wrong labels were thrown away, the posterior is
     estimated without it, see :mod:`.hedge_estimated`; words and the graph then have no part in it.
     If the student does not beat Baseline-Noisy on dev, Baseline-Noisy is what is returned, with a remark. The posterior
-    is kept all the same: it still says best which labels to check next.
+    is kept all the same, to tell which labels to check next; among the pseudo labels of other methods it counts as its
+    student did.
     """
 
     name: ClassVar[str] = "hedge"
@@ -93,12 +94,12 @@ class Hedge(Method):
             for path in task.folder.glob(pattern):
                 path.unlink()
         if on_dev(fit) < on_dev(noisy):
-            return _instead(noisy, task, [*remarks, "the student did not beat `noisy` on dev"], fit.seconds)
+            return _instead(noisy, task, [*remarks, "the student did not beat `noisy` on dev"], fit)
         fit.remarks = remarks
         return fit
 
 
-def _instead(noisy: Fit, task: Task, reasons: Sequence[str], seconds: float = 0.0) -> Fit:
+def _instead(noisy: Fit, task: Task, reasons: Sequence[str], student: Fit | None = None) -> Fit:
     return Fit(
         folder=task.folder,
         classifier=noisy.classifier,
@@ -106,8 +107,9 @@ def _instead(noisy: Fit, task: Task, reasons: Sequence[str], seconds: float = 0.
         dev_accuracy=noisy.dev_accuracy,
         epochs=noisy.epochs,
         best_epoch=noisy.best_epoch,
-        seconds=seconds,
+        seconds=0.0 if student is None else student.seconds,
         history=noisy.history,
         last=noisy.last,
         remarks=[*reasons[:-1], f"{reasons[-1]}: the model of `noisy` is returned"],
+        taught_dev=None if student is None else student.dev_accuracy if task.exclusive else student.dev_map,
     )

@@ -22,7 +22,7 @@ from labelhedge.training.inputs import Inputs
 from labelhedge.training.loop import PREDICTION_BATCH
 from labelhedge.training.objectives import Targets
 
-_RECORDED = ("dev_map", "dev_accuracy", "weight", "epochs", "best_epoch", "seconds", "remarks")
+_RECORDED = ("dev_map", "dev_accuracy", "weight", "epochs", "best_epoch", "seconds", "remarks", "taught_dev")
 
 
 class Samples(Protocol):
@@ -60,6 +60,9 @@ class Fit:
         That of the last epoch, where the training settings keep it.
     remarks : list of str
         What the user should know: a teacher that does not help, a fallback that was taken.
+    taught_dev : float or None
+        The score on dev of the network that the pseudo labels taught, where `classifier` is another: mAP, or accuracy
+        where labels exclude each other.
     """
 
     folder: Path
@@ -73,6 +76,7 @@ class Fit:
     history: list[tuple[float, float]] = field(default_factory=list)
     last: Classifier | None = None
     remarks: list[str] = field(default_factory=list)
+    taught_dev: float | None = None
 
     def logits(self, samples: Samples) -> npt.NDArray[np.float16]:
         """Logits (N, L), float16, memory-mapped: computed once.
@@ -135,7 +139,13 @@ class Fit:
         history = [(loss, dev_map) for loss, dev_map in record["history"]]
         last = load_classifier(folder / "last") if (folder / "last" / "model.json").exists() else None
         classifier = load_classifier(folder)
-        return cls(folder, classifier, history=history, last=last, **{name: record[name] for name in _RECORDED})
+        return cls(
+            folder,
+            classifier,
+            history=history,
+            last=last,
+            **{name: record[name] for name in _RECORDED if name in record},
+        )
 
     def _predict(self, samples: Samples, what: str, network: torch.nn.Module, dtype: Any) -> npt.NDArray[Any]:
         path = self.folder / f"{what}-{samples.key}.npy"
