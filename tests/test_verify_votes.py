@@ -326,6 +326,28 @@ def test_exclusive_labels_asked_one_by_one(one_label, say):
     assert (after["verified"][:3], after["verified"][9]) == ([[CAT], None, None], [OWL])
 
 
+def test_where_only_the_wrong_label_is_known_of_a_sample_it_is_said_how_to_go_on(one_label, corpus, say, tmp_path):
+    lines = (
+        "s00 ana cat no",  # and nothing else: which is right is not known
+        "s01 ana dog no", "s01 ana owl yes",
+        "s02 ana owl no", "s02 ana cat yes", "s02 ben cat no",  # in dispute
+        "s03 ana cat unsure",
+        "s09 ana cat no",  # it stays the owl it was
+    )  # fmt: skip
+    file = say(*lines)
+    done = settle(one_label, [file], out=tmp_path / "out", method="majority")
+    assert done.right_unknown == 2
+    command = ["verify", "votes", str(one_label.folder), str(file), "--method", "majority"]
+    printed = " ".join(CliRunner().invoke(app, command).output.split())
+    assert "of 2 samples the label is known to be wrong and the right one is not known" in printed
+    assert "--order useful --run RUN" in printed
+    answered = settle(lh.Corpus.open(one_label.folder), [say(*lines, "s00 ana owl yes", "s02 ben owl no")])
+    assert answered.right_unknown == 1
+    chosen = settle(lh.Corpus.open(tmp_path / "out"), [say("s00 ana -", "s02 ana dog")])
+    assert chosen.right_unknown == 0  # who chose among all labels found none of them right
+    assert settle(corpus, [say("s00 ana cat no")]).right_unknown == 0  # of several labels none may be left
+
+
 def test_two_choices_of_one_person_for_exclusive_labels_are_refused(one_label, say):
     with pytest.raises(VoteFileError, match=r"line 2: ana chose 'cat', 'dog' for 's00', but .* exclusive"):
         settle(one_label, [say("s00 ana cat", "s00 ana dog")])

@@ -44,12 +44,16 @@ class Outcome:
         How many samples got what.
     notes : Counter
         Votes that were left out or merged.
+    right_unknown : int
+        Of labels that exclude each other and were asked one by one: samples whose observed label is known to be wrong,
+        and no other one to be right.
     """
 
     folder: Path
     decisions: Decisions
     changes: Counter[str]
     notes: Counter[str]
+    right_unknown: int = 0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render as tables."""
@@ -92,6 +96,14 @@ class Outcome:
         for name, count in self.changes.items():
             changes.add_row(f"{count:,}", name)
         yield changes if self.changes else f"nothing changes in {self.folder}"
+        if self.right_unknown:
+            folder = escape(str(self.folder))
+            yield (
+                f"of {self.right_unknown:,} samples the label is known to be wrong and the right one is not known: "
+                "they stay unverified, and a clean set without them shows less noise than there is. To go on, ask "
+                f"which label is right: labelhedge review {folder} --order useful --run RUN asks for those that a run "
+                f"finds likely, labelhedge verify label-studio export {folder} for one of all"
+            )
 
 
 def _golden(one: Reviewer) -> str:
@@ -170,7 +182,7 @@ def settle(
     ballots = resolve(votes, samples.ids, corpus.labels, exclusive=corpus.info.exclusive, ignore_unknown=ignore_unknown)
     decisions = decide(corpus, ballots, method=method, min_confidence=min_confidence, min_votes=min_votes)
     folder = apply_decisions(corpus, decisions, out=out)
-    return Outcome(folder, decisions, _changes(corpus, decisions), ballots.notes)
+    return Outcome(folder, decisions, _changes(corpus, decisions), ballots.notes, _right_unknown(corpus, decisions))
 
 
 def apply_decisions(corpus: Corpus, decisions: Decisions, *, out: str | os.PathLike[str] | None = None) -> Path:
@@ -272,10 +284,27 @@ def _changes(corpus: Corpus, decisions: Decisions) -> Counter[str]:
     return Counter(dict(sorted(found.items())))
 
 
-def _change(corpus: Corpus, row: int, settled: Settled) -> str | None:
+def _right_unknown(corpus: Corpus, decisions: Decisions) -> int:
+    if not (corpus.info.exclusive and decisions.per_label):
+        return 0
+    samples, found = corpus.samples, 0
+    for row, settled in decisions.samples.items():
+        observed = samples.observed.indices[samples.observed.indptr[row] : samples.observed.indptr[row + 1]].tolist()
+        wrong = [decisions.answers.get((row, label)) is False for label in observed]
+        stays = settled.state not in _UNVERIFIED and _checked(corpus, row)
+        found += settled.state != "decided" and not stays and bool(wrong) and all(wrong)
+    return found
+
+
+def _checked(corpus: Corpus, row: int) -> bool:
+    """Whether somebody checked a sample; hidden truth does not count."""
     samples = corpus.samples
     hidden = samples.split[row] == "train" and not samples.trusted[row]
-    checked = bool(samples.checked[row]) and not hidden
+    return bool(samples.checked[row]) and not hidden
+
+
+def _change(corpus: Corpus, row: int, settled: Settled) -> str | None:
+    samples, checked = corpus.samples, _checked(corpus, row)
     if settled.state in _UNVERIFIED:
         return "no longer verified" if checked else None
     if settled.state != "decided":
