@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,15 +22,7 @@ Lists = Annotated[Path, typer.Argument(help="A folder with vocab, clean, full, d
 Name = Annotated[str | None, typer.Option(help="The corpus's name. Default: that of its folder.")]
 Licence = Annotated[str, typer.Option(help="Under which terms the images may be used.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the corpus that is there.")]
-Exclusive = Annotated[bool, typer.Option("--exclusive", help="Every image has exactly one label.")]
-Multi = Annotated[bool, typer.Option("--multi", help="Equal images become one sample with the labels of all.")]
 Checked = Annotated[bool, typer.Option("--checked", "--verified", help="The labels of dev and test were checked.")]
-CheckedOnly = Annotated[bool, typer.Option("--checked", help="The labels of dev and test were checked.")]
-Split = Annotated[
-    str | None, typer.Option(help="Make the splits that are missing: shares train:test:dev, such as 6:3:1.")
-]
-NearDuplicates = Annotated[bool, typer.Option(help="Keep near-duplicate images on one side of these splits.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of these splits.")]
 Text = Annotated[list[str] | None, typer.Option(help="Words that methods may learn from. May be given several times.")]
 
 
@@ -64,7 +59,50 @@ def corpus_import_yfcc_entity(
     _finish(import_yfcc_entity(read_entity_lists(folder), target, images=images, imagenet=imagenet, options=options))
 
 
+def _shared_options(
+    checked: Annotated[bool, typer.Option("--checked", help="The labels of dev and test were checked.")] = False,
+    multi: Annotated[
+        bool, typer.Option("--multi", help="Equal images become one sample with the labels of all.")
+    ] = False,
+    exclusive: Annotated[bool, typer.Option("--exclusive", help="Every image has exactly one label.")] = False,
+    split: Annotated[
+        str | None, typer.Option(help="Make the splits that are missing: shares train:test:dev, such as 6:3:1.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of these splits.")] = 0,
+    near_duplicates: Annotated[
+        bool, typer.Option(help="Keep near-duplicate images on one side of these splits.")
+    ] = True,
+    name: Name = None,
+    licence: Licence = "unknown",
+    overwrite: Overwrite = False,
+) -> None:
+    """What importers of every format can be told: parameters of `Options`."""
+
+
+def _sharing(**changes: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the shared options to a command, which is given their values as `shared`; some may be of another type."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        shared = {
+            name: option.replace(annotation=changes.get(name, option.annotation))
+            for name, option in inspect.signature(_shared_options, eval_str=True).parameters.items()
+        }
+        parameters = {name: one for name, one in own.parameters.items() if name != "shared"} | shared
+
+        @functools.wraps(command)
+        def decorated(**values: Any) -> None:
+            command(shared={name: values.pop(name) for name in shared}, **values)
+
+        decorated.__signature__ = own.replace(parameters=list(parameters.values()))  # type: ignore[attr-defined]
+        decorated.__annotations__ = {name: one.annotation for name, one in parameters.items()}
+        return decorated
+
+    return decorate
+
+
 @app.command("folder", epilog="Example: labelhedge corpus import folder photos my-corpus --clean checked --split 6:3:1")
+@_sharing(checked=Checked)
 def corpus_import_folder(
     folder: Annotated[Path, typer.Argument(help="Class folders: cat/x.jpg, or train/cat/x.jpg beside dev and test.")],
     target: Target,
@@ -73,37 +111,20 @@ def corpus_import_folder(
     flat: Annotated[
         bool, typer.Option("--flat", help="Folders at the top are classes, also one called train.")
     ] = False,
-    checked: Checked = False,
-    multi: Multi = False,
-    exclusive: Exclusive = False,
-    split: Split = None,
-    seed: Seed = 0,
-    near_duplicates: NearDuplicates = True,
-    name: Name = None,
-    licence: Licence = "unknown",
-    overwrite: Overwrite = False,
+    *,
+    shared: dict[str, Any],
 ) -> None:
     """Make a corpus of class folders, whose names are noisy labels."""
     from labelhedge.collect.importing import Options, import_class_folders
 
-    options = Options(
-        name=name,
-        licence=licence,
-        exclusive=exclusive,
-        multi=multi,
-        checked=checked,
-        split=split,
-        seed=seed,
-        near_duplicates=near_duplicates,
-        overwrite=overwrite,
-        progress=interactive(),
-    )
+    options = Options(**shared, progress=interactive())
     _finish(
         import_class_folders(folder, target, clean=clean, background=background, flat=flat, options=options),
     )
 
 
 @app.command("hf", epilog="Example: labelhedge corpus import hf my-dataset my-corpus --image image --label label")
+@_sharing()
 def corpus_import_hf(
     path: Annotated[Path, typer.Argument(help="A folder that save_to_disk wrote, or a folder of Parquet files.")],
     target: Target,
@@ -115,32 +136,14 @@ def corpus_import_hf(
     rename: Annotated[
         list[str] | None, typer.Option(metavar="NAME=SPLIT", help="A split of another name: extra=train.")
     ] = None,
-    checked: CheckedOnly = False,
-    multi: Multi = False,
-    exclusive: Exclusive = False,
-    split: Split = None,
-    seed: Seed = 0,
-    near_duplicates: NearDuplicates = True,
-    name: Name = None,
-    licence: Licence = "unknown",
-    overwrite: Overwrite = False,
+    *,
+    shared: dict[str, Any],
 ) -> None:
     """Make a corpus of a local Hugging Face dataset with an image column."""
     from labelhedge.collect.importing import Options, import_hf
     from labelhedge.collect.importing.hf import parse_renames
 
-    options = Options(
-        name=name,
-        licence=licence,
-        exclusive=exclusive,
-        multi=multi,
-        checked=checked,
-        split=split,
-        seed=seed,
-        near_duplicates=near_duplicates,
-        overwrite=overwrite,
-        progress=interactive(),
-    )
+    options = Options(**shared, progress=interactive())
     done = import_hf(
         path,
         target,
@@ -159,6 +162,7 @@ def corpus_import_hf(
     "webdataset",
     epilog="Example: labelhedge corpus import webdataset 'shards-{000..009}.tar' my-corpus --names classes.txt",
 )
+@_sharing()
 def corpus_import_webdataset(
     shards: Annotated[str, typer.Argument(help="Training shards: tar files, as {000..009} or * say.")],
     target: Target,
@@ -171,31 +175,13 @@ def corpus_import_webdataset(
     trusted: Annotated[str | None, typer.Option(help="The key that is true for the clean set.")] = None,
     text: Text = None,
     names: Annotated[Path | None, typer.Option(help="The names of the labels, one a line, in their order.")] = None,
-    checked: CheckedOnly = False,
-    multi: Multi = False,
-    exclusive: Exclusive = False,
-    split: Split = None,
-    seed: Seed = 0,
-    near_duplicates: NearDuplicates = True,
-    name: Name = None,
-    licence: Licence = "unknown",
-    overwrite: Overwrite = False,
+    *,
+    shared: dict[str, Any],
 ) -> None:
     """Make a corpus of WebDataset shards."""
     from labelhedge.collect.importing import Options, import_webdataset
 
-    options = Options(
-        name=name,
-        licence=licence,
-        exclusive=exclusive,
-        multi=multi,
-        checked=checked,
-        split=split,
-        seed=seed,
-        near_duplicates=near_duplicates,
-        overwrite=overwrite,
-        progress=interactive(),
-    )
+    options = Options(**shared, progress=interactive())
     done = import_webdataset(
         shards,
         target,
