@@ -108,7 +108,7 @@ def test_report_rank_predict_and_corpus(finished, monkeypatch):
         (["corpus", "check", "recipe.yaml"], "there is no such folder"),
         (["rank", "run", "--count", "0"], "'--count': "),
         (["rank", "run", "--metod", "noisy"], "no such option: --metod"),
-        (["rank"], "missing argument 'run' (see `python -m labelhedge rank --help`)"),
+        (["rank"], "(see `python -m labelhedge rank --help`)"),
         (["corpus", "describ", "tiny"], "no such command 'describ'"),
         (["corpus", "corrupt", "tiny", "noisy", "--noise", "symetric:0.2"], "did you mean 'symmetric'"),
         (["corpus", "corrupt", "tiny", "run", "--noise", "pair:0.2"], "run exists already: choose another folder"),

@@ -23,7 +23,7 @@ app = typer.Typer(
     epilog="Start with: labelhedge demo",
 )
 USAGE_ERROR: Any = typer.BadParameter.__base__
-"""Of every error in arguments; typer 0.12 takes it from click, later ones have their own and do not export it."""
+"""Of every error in arguments: of click, or in later versions of typer its own, which it does not export."""
 GROUPS = {"collect": collect.app, "corpus": corpus.app, "graph": graph.app, "verify": verify.app}
 
 app.add_typer(runs.app)
