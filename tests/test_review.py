@@ -87,6 +87,25 @@ def test_a_vote_that_is_sent_again_counts_once(client, store):
     assert ask(client)["tasks"][0]["sample"] == task["sample"]
 
 
+def test_a_vote_that_waited_for_the_next_server_is_of_the_sitting_in_which_it_was_asked(corpus, store):
+    tasks = []
+    for order in ("random", "useful"):
+        store.begin(order)
+        client = TestClient(application(corpus, store), base_url="http://127.0.0.1:8000")
+        tasks += ask(client, count=2)["tasks"]
+    one, other, now = tasks[0], tasks[1], tasks[3]
+    sent = [
+        message(one, 1, sitting=one["sitting"]),
+        message(now, 2, sitting=now["sitting"]),
+        message(other, 3, sitting=9),  # of a file of votes that was put back to an earlier state
+    ]
+    assert client.put("/api/votes", json={"votes": sent}).json()["new"] == 3
+    orders = {"random": {one["sample"]}, "useful": {now["sample"], other["sample"]}}
+    assert {sample: order for sample, (_, order) in store.first_asked().items()} == {
+        sample: order for order, samples in orders.items() for sample in samples
+    }
+
+
 def test_votes_come_all_or_none(client, store):
     good, bad = ask(client, count=2)["tasks"]
     for wrong in ({"sample": "nobody"}, {"label": "lion"}, {"answer": "maybe"}, {"reviewer": " "}, {"seconds": -1}):

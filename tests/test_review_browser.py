@@ -333,6 +333,8 @@ def test_a_killed_server_loses_and_doubles_nothing_and_the_page_goes_on(browser,
     assert len({(vote.sample, vote.label) for vote in votes}) == len(votes)
     with VoteStore(server.file) as store:
         assert len(store.history()) == 7
+    # All were asked by the first server, also what was kept ready and answered when the second was there.
+    assert [vote.sitting for vote in votes] == [0, 0, 0, 0, 0, 0]
 
 
 def test_a_browser_that_keeps_nothing_loses_nothing_while_its_tab_is_open(browser, serve):

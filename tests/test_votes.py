@@ -188,21 +188,53 @@ def test_a_damaged_file_is_told_with_the_mend(tmp_path):
 
 def test_the_sitting_and_order_in_which_samples_were_first_asked_about(tmp_path):
     with VoteStore(tmp_path / "v.sqlite") as store:
+        assert store.sitting is None
         store.add([vote(0, sample="before")])
-        store.begin("useful")  # nothing was added in it
-        store.begin("random")
+        assert [store.begin(order) for order in ("useful", "random")] == [0, 1]
         store.add([vote(1, sample="a"), vote(2, sample="b"), vote(3, "skip", sample="c")])
-        store.begin("useful")
+        assert store.begin("useful") == store.sitting == 2
         store.add([vote(4, "no", sample="a"), vote(5, sample="c")])
-        found = {"before": (-1, ""), "a": (0, "random"), "b": (0, "random"), "c": (1, "useful")}  # a skip is no answer
+        found = {"before": (-1, ""), "a": (1, "random"), "b": (1, "random"), "c": (2, "useful")}  # a skip is no answer
         assert store.first_asked() == found
         store.undo(["2"], reviewer="ana")
         store.add([vote(6, "no", sample="b")])
     with VoteStore(tmp_path / "v.sqlite") as store:
-        assert store.first_asked() == {**found, "b": (1, "useful")}
+        assert store.first_asked() == {**found, "b": (2, "useful")}
         store.begin("suspicious")
         store.add([vote(7, sample="d"), vote(8, sample="c")])
-        assert store.first_asked() == {**found, "b": (1, "useful"), "d": (2, "suspicious")}
+        assert store.first_asked() == {**found, "b": (2, "useful"), "d": (3, "suspicious")}
+
+
+def test_a_vote_that_comes_late_is_of_the_sitting_in_which_it_was_asked(store):
+    for order in ("random", "useful"):
+        store.begin(order)
+    store.add([vote(1, sample="now"), vote(2, sample="late", sitting=0), vote(3, sample="both")])
+    store.add([vote(4, sample="both", sitting=0, reviewer="ben")])
+    assert store.first_asked() == {"now": (1, "useful"), "late": (0, "random"), "both": (0, "random")}
+    assert [item.sitting for item in store.votes()] == [1, 0, 1, 0]
+    with pytest.raises(VoteError, match="'6' is said to be of sitting 2, and 0 to 1 have begun"):
+        store.add([vote(5, sample="good"), vote(6, sample="bad", sitting=2)])
+    assert "good" not in store.first_asked()
+
+
+def test_a_file_of_version_1_is_read_and_gone_on_with(tmp_path):
+    """There a sitting was known by the number of the last vote before it."""
+    with VoteStore(tmp_path / "v.sqlite") as store:
+        store.add([vote(number, sample=f"s{number}") for number in range(6)])
+    with sqlite3.connect(tmp_path / "v.sqlite") as connection:
+        connection.execute("ALTER TABLE vote DROP COLUMN sitting")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("INSERT INTO about VALUES ('sittings', '[[1, \"random\"], [4, \"useful\"]]')")
+    connection.close()
+    sittings = [(-1, "")] + [(0, "random")] * 3 + [(1, "useful")] * 2
+    for _ in range(2):
+        with VoteStore(tmp_path / "v.sqlite", create=False) as store:
+            assert list(store.first_asked().values()) == sittings
+            assert len(store.votes()) == 6
+    with VoteStore(tmp_path / "v.sqlite") as store:
+        assert store.begin("random") == 2
+        store.add([vote(6, sample="s6")])
+        assert list(store.first_asked().values()) == [*sittings, (2, "random")]
 
 
 def test_a_missing_file_or_folder_is_named(tmp_path):

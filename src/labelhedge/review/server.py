@@ -73,7 +73,7 @@ class _Message(BaseModel):
 
 
 class VoteMessage(_Message):
-    """A vote as the page sends it."""
+    """A vote as the page sends it; `sitting` is what came with the task, perhaps from an earlier server."""
 
     id: Identity
     sample: SampleOrLabel
@@ -82,6 +82,7 @@ class VoteMessage(_Message):
     answer: Literal["yes", "no", "unsure", "skip"]
     seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 0.0
     session: Identity
+    sitting: Annotated[int, Field(ge=0)] | None = None
 
 
 class Votes(_Message):
@@ -146,6 +147,7 @@ def make_app(
     """
     meanings = definitions or {}
     serving = _serving(corpus, store, queue.needed, meanings)
+    sitting = store.sitting
 
     async def same(request: Request) -> None:
         if request.headers.get(SERVING, serving) != serving:
@@ -167,10 +169,16 @@ def make_app(
             "row": task.row,
             "sample": corpus.samples.ids[task.row],
             "label": task.label,
+            "sitting": sitting,
             "large": image(task.row, "large"),
             "small": image(task.row, "small"),
             "words": words.of(task.row, task.label),
         }
+
+    def known_sitting(message: VoteMessage) -> int | None:
+        """Not known is one of a file of votes that was put back to an earlier state: no vote is lost for that."""
+        unknown = sitting is None or message.sitting is None or message.sitting > sitting
+        return sitting if unknown else message.sitting
 
     @app.exception_handler(LabelhedgeError)
     def refused(request: Request, error: Exception) -> JSONResponse:
@@ -252,7 +260,7 @@ def make_app(
         for message in sent.votes:
             if message.sample not in rows or message.label not in labels:
                 raise HTTPException(422, f"the corpus has no sample {message.sample!r} or no label {message.label!r}")
-        votes = [Vote(**message.model_dump()) for message in sent.votes]
+        votes = [Vote(**message.model_dump() | {"sitting": known_sitting(message)}) for message in sent.votes]
         with lock:
             new = store.add(votes)
             for made in votes:  # one sent again may have been taken back meanwhile: the store knows what holds

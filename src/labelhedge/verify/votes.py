@@ -14,7 +14,6 @@ read while one writes.
 
 from __future__ import annotations
 
-import bisect
 import json
 import os
 import sqlite3
@@ -26,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labelhedge.errors import LabelhedgeError
 
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 ANSWERS = ("yes", "no", "unsure", "skip")
 """`unsure`: looked at, and it cannot be told. `skip`: not looked at, it says nothing about the image."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION = 0x4C48564F  # "LHVO", in the header of the file
 _TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -50,11 +49,12 @@ CREATE TABLE vote (
   seconds  REAL NOT NULL,
   session  TEXT NOT NULL,
   time     TEXT NOT NULL,                       -- UTC, ISO 8601
-  undone   TEXT                                 -- when it was taken back
+  undone   TEXT,                                -- when it was taken back
+  sitting  INTEGER                              -- in which it was asked, see `begin`; null: before the first
 );
 CREATE INDEX vote_by_task ON vote (sample, label, reviewer) WHERE undone IS NULL;
 """
-_COLUMNS = "id, sample, label, reviewer, answer, seconds, session, time"
+_COLUMNS = "id, sample, label, reviewer, answer, seconds, session, time, sitting"
 _CURRENT = (
     f"SELECT {_COLUMNS} FROM vote WHERE number IN "
     "(SELECT max(number) FROM vote WHERE undone IS NULL GROUP BY sample, label, reviewer) ORDER BY number"
@@ -84,6 +84,9 @@ class Vote:
         Of the browser tab or the program; empty where there is none.
     time : str
         UTC, ISO 8601. Empty: `VoteStore.add` fills in the time of arrival.
+    sitting : int or None
+        The number that `VoteStore.begin` returned for the sitting in which it was asked. None: `VoteStore.add` fills
+        in the current one, if any.
     """
 
     id: str
@@ -94,6 +97,7 @@ class Vote:
     seconds: float = 0.0
     session: str = ""
     time: str = ""
+    sitting: int | None = None
 
     def __post_init__(self) -> None:
         if self.answer not in ANSWERS:
@@ -166,20 +170,25 @@ class VoteStore:
         Raises
         ------
         VoteError
-            When an id is known with another content; nothing is added then.
+            When an id is known with another content, or a sitting has not begun; nothing is added then.
         """
         now = _now()
         new = 0
         with self._transaction() as connection:
+            current = self.sitting
             for vote in votes:
+                sitting = current if vote.sitting is None else vote.sitting
+                if sitting is not None and (current is None or not 0 <= sitting <= current):
+                    begun = "none has" if current is None else f"0 to {current} have"
+                    raise VoteError(f"the vote {vote.id!r} is said to be of sitting {sitting}, and {begun} begun")
                 row = (vote.sample, vote.label, vote.reviewer, vote.answer)
                 known = connection.execute(
                     "SELECT sample, label, reviewer, answer FROM vote WHERE id = ?", (vote.id,)
                 ).fetchone()
                 if known is None:
                     connection.execute(
-                        f"INSERT INTO vote ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                        (vote.id, *row, float(vote.seconds), vote.session, vote.time or now),
+                        f"INSERT INTO vote ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (vote.id, *row, float(vote.seconds), vote.session, vote.time or now, sitting),
                     )
                     new += 1
                 elif known != row:
@@ -260,26 +269,36 @@ class VoteStore:
             }
         )
 
-    def begin(self, order: str) -> None:
-        """Take note that what is added from now on was asked in an order, such as ``random``."""
+    def begin(self, order: str) -> int:
+        """Take note that what is asked from now on is asked in an order, such as ``random``.
+
+        Returns
+        -------
+        int
+            The number of this sitting: votes on its questions that are added after the next one has begun name it.
+        """
         with self._transaction() as connection:
-            last = connection.execute("SELECT coalesce(max(number), 0) FROM vote").fetchone()[0]
-            sittings = [(since, name) for since, name in self._sittings() if since != last] + [(last, order)]
-            connection.execute("INSERT OR REPLACE INTO about VALUES ('sittings', ?)", (json.dumps(sittings),))
+            orders = [*self._orders(), order]
+            connection.execute("INSERT OR REPLACE INTO about VALUES ('sittings', ?)", (json.dumps(orders),))
+        return len(orders) - 1
+
+    @property
+    def sitting(self) -> int | None:
+        """The number of the current sitting; None before the first."""
+        return len(self._orders()) - 1 if self._orders() else None
 
     def first_asked(self) -> dict[str, tuple[int, str]]:
         """When each sample was first asked about: sample -> number of the sitting, and its order.
 
-        Skipped votes and those that were taken back do not count. The order is empty where nobody has said it.
+        Skipped votes and those that were taken back do not count. Before the first sitting the number is -1, and the
+        order empty.
         """
-        sittings = self._sittings()
-        starts = [since for since, _ in sittings]
-        found = {}
-        sql = "SELECT sample, min(number) FROM vote WHERE undone IS NULL AND answer <> 'skip' GROUP BY sample"
-        for sample, number in self._rows(sql):
-            place = bisect.bisect_left(starts, number) - 1  # the last sitting that began before this vote
-            found[sample] = (place, sittings[place][1] if place >= 0 else "")
-        return found
+        orders = self._orders()
+        sql = (
+            "SELECT sample, min(coalesce(sitting, -1)) FROM vote WHERE undone IS NULL AND answer <> 'skip' "
+            "GROUP BY sample ORDER BY min(number)"
+        )
+        return {sample: (place, orders[place] if place >= 0 else "") for sample, place in self._rows(sql)}
 
     def close(self) -> None:
         """Close the file; the store is of no use afterwards."""
@@ -294,9 +313,10 @@ class VoteStore:
     ) -> None:
         self.close()
 
-    def _sittings(self) -> list[tuple[int, str]]:
+    def _orders(self) -> list[Any]:
+        """Of each sitting its order; in version 1 with the number of the last vote before it."""
         found = self._rows("SELECT value FROM about WHERE name = 'sittings'")
-        return [(since, order) for since, order in json.loads(found[0][0])] if found else []
+        return list(json.loads(found[0][0])) if found else []
 
     def _prepare(self) -> None:
         """Check that the file is a store of votes, or make it one where it is new."""
@@ -306,6 +326,9 @@ class VoteStore:
             if not tables and application == 0:
                 self._create()
                 application, version = _APPLICATION, SCHEMA_VERSION
+            elif (application, version) == (_APPLICATION, 1):
+                self._upgrade()
+                version = SCHEMA_VERSION
         except sqlite3.DatabaseError as error:
             raise VoteError(
                 f"{self.path}: this is no store of votes that can be used ({error}). "
@@ -333,6 +356,18 @@ class VoteStore:
                 connection.execute(statement)
             connection.execute("INSERT INTO about VALUES ('identity', ?)", (uuid.uuid4().hex,))
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _upgrade(self) -> None:
+        """From version 1, in which a vote was of the sitting in which it had arrived."""
+        with self._transaction() as connection:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
+                return  # another process did it meanwhile
+            connection.execute("ALTER TABLE vote ADD COLUMN sitting INTEGER")
+            for sitting, (last, _) in enumerate(self._orders()):
+                connection.execute("UPDATE vote SET sitting = ? WHERE number > ?", (sitting, last))
+            orders = json.dumps([order for _, order in self._orders()])
+            connection.execute("UPDATE about SET value = ? WHERE name = 'sittings'", (orders,))
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager

@@ -75,6 +75,7 @@ export class Work {
         answer,
         seconds: Math.round(Math.min(each, 3600) * 100) / 100,
         session: this.session,
+        sitting: task.sitting, // in which it was asked: the server that takes the vote may be a later one
       },
     }));
     this.outbox.add(...entries); // before anything else: from here on they are not lost
