@@ -252,6 +252,47 @@ def test_keyboard_only_one_by_one_and_in_a_grid(browser, serve):
         assert marks[:3] == ["yes", "no", "unsure"]
 
 
+def test_who_leaves_a_grid_with_marks_is_told_and_the_marks_stay(browser, serve):
+    server = serve()
+    with reviewing(browser, server, "ana", mode="grid") as page:
+        asked = []
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+        def marks():
+            page.wait_for_selector("#grid", state="visible")
+            page.wait_for_selector("body:not([data-busy])")
+            return page.locator("#tiles button").evaluate_all("tiles => tiles.map(tile => tile.dataset.answer)")
+
+        tiles = len(marks())
+        page.keyboard.press("g")  # nothing is marked: nothing to say
+        assert shown(page)
+        assert "not sent" not in page.locator("#note").inner_text()
+        page.keyboard.press("g")
+        marks()
+        press(page, ["ArrowRight", " "])
+        page.keyboard.press("g")
+        page.wait_for_selector("#single", state="visible")
+        kept = f"{tiles} images of the grid are not sent yet: it keeps your marks"
+        page.wait_for_function("kept => document.querySelector('#note').textContent === kept", arg=kept)
+        page.keyboard.press("g")
+        wanted = ["yes", "no"] + ["yes"] * (tiles - 2)
+        assert marks() == wanted
+
+        page.close(run_before_unload=True)
+        stays = f"{tiles} images of this grid are not sent until you confirm them"
+        page.wait_for_function("stays => document.querySelector('#note').textContent === stays", arg=stays)
+        assert asked == ["beforeunload"]
+        press(page, ["Enter"])
+        assert [vote.answer for vote in server.wait_for(tiles)] == wanted
+        assert marks()
+        press(page, [" ", "z"])  # another one, half done, has to wait
+        assert marks() == wanted
+        press(page, ["Enter"])
+        page.wait_for_function("document.querySelector('#tiles button').dataset.answer === 'no'")
+        state(page, "saved")
+        assert len(server.votes()) == tiles
+
+
 def test_what_was_skipped_is_asked_again_at_the_end(browser, serve):
     server = serve(tasks=3)
     with reviewing(browser, server, "ana") as page:

@@ -6,6 +6,7 @@ import { enlarge, ready } from "/static/picture.js";
 
 const at = (id) => document.getElementById(id);
 const NEXT = { yes: "no", no: "yes", unsure: "yes" };
+const keyOf = (task) => `${task.row}/${task.label}`;
 
 export class Grid {
   constructor(work, { show, ended, refused }) {
@@ -25,15 +26,21 @@ export class Grid {
     this.ends.abort();
   }
 
+  // How many images wait for one key, in a grid in which somebody has marked some: until then nothing is answered.
+  unfinished() {
+    return this.touched ? this.answers.filter(([, answer]) => answer !== "gone").length : 0;
+  }
+
   async advance() {
     this.work.busy(this, true);
+    this.touched = false;
     const feed = this.feed;
     const slow = setTimeout(() => at("tiles").classList.add("waiting"), 250);
     const found = await feed.advance();
     clearTimeout(slow);
     if (feed !== this.feed || found.closed) return;
     at("tiles").classList.remove("waiting");
-    if (found.tasks) return this.draw(found.tasks.map((task) => [task, "yes"]));
+    if (found.tasks) return this.draw(found.tasks.map((task) => [task, this.work.marks.get(keyOf(task)) || "yes"]));
     this.work.busy(this, false);
     this.answers = [];
     if (found.refused) this.refused(found.refused);
@@ -46,6 +53,7 @@ export class Grid {
     const drawing = (this.drawing = {});
     const wanted = () => drawing === this.drawing && !this.ends.signal.aborted;
     this.answers = answers;
+    this.touched = answers.some(([, answer]) => answer !== "yes");
     this.loading = answers.length;
     const number = answers[0][0].label;
     const label = this.work.label(number);
@@ -116,6 +124,8 @@ export class Grid {
   mark(index, answer) {
     if (this.answers[index][1] === "gone" || !answer) return;
     this.answers[index][1] = answer;
+    this.work.marks.set(keyOf(this.answers[index][0]), answer); // for when the grid comes again, not sent yet
+    this.touched = true;
     this.paint(index);
     say({ yes: "right", no: "marked as wrong", unsure: "unsure" }[answer]);
   }
@@ -172,6 +182,7 @@ export class Grid {
   confirm() {
     if (this.busy || !this.answers.length) return;
     const answers = this.answers.filter(([, answer]) => answer !== "gone");
+    for (const [task] of answers) this.work.marks.delete(keyOf(task));
     this.answers = [];
     this.work.answer(answers, watch.seconds());
     const wrong = answers.filter(([, answer]) => answer === "no").length;

@@ -57,7 +57,9 @@ async function ended(waiting) {
 
 async function toggle() {
   if (!["single", "grid", "end", "wait"].includes(document.body.dataset.screen)) return;
+  const left = view.unfinished?.();
   await open(view instanceof Grid ? "single" : "grid");
+  if (left) note(`${left} images of the grid are not sent yet: it keeps your marks`);
 }
 
 async function undo() {
@@ -126,8 +128,12 @@ function listen() {
     work.putHistory();
     if (work.name) call("POST", "/api/release", work.who(), { keepalive: true }).catch(() => {});
   });
-  addEventListener("pageshow", (event) => event.persisted && location.reload()); // it has let go of everything
-  addEventListener("beforeunload", (event) => work.outbox.unkept && work.outbox.entries.length && event.preventDefault());
+  addEventListener("pageshow", (event) => event.persisted && reload()); // it has let go of everything
+  addEventListener("beforeunload", (event) => {
+    const left = view?.unfinished?.();
+    if (left || (work.outbox.unkept && work.outbox.entries.length)) event.preventDefault();
+    if (left) setTimeout(() => note(`${left} images of this grid are not sent until you confirm them`)); // to who stays
+  });
   document.addEventListener("visibilitychange", beat);
   setInterval(beat, BEAT);
 }
@@ -144,7 +150,14 @@ async function beat() {
 // The server has another corpus or other votes by now. What is on its way stays in the browser, for the votes it is for.
 function moved() {
   if (work.outbox.unkept) work.alarm("The server has other votes by now, and the last answers are in this tab only: start the former server again.");
-  else location.reload();
+  else reload();
+}
+
+// By the page itself, which asks nobody.
+function reload() {
+  view?.close();
+  view = null;
+  location.reload();
 }
 
 async function boot() {

@@ -18,6 +18,7 @@ export class Work {
     this.times = []; // seconds of the last answers
     this.history = this.takeHistory(); // what can be undone: [{ name, ids, answers: [[task, answer], …] }, …]
     this.labels = new Map(); // number -> examples
+    this.marks = new Map(); // "row/label" -> answer, of grids that are not sent yet
     this.outbox = new Outbox(state.votes, this.session, {
       changed: (outbox) => this.showSaved(outbox),
       answered: (reply) => this.reached(reply.progress),
