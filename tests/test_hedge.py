@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import labelhedge as lh
+from labelhedge.evaluation import mean_average_precision
 from labelhedge.methods import hedge
 from labelhedge.methods.hedge_estimated import _average as average_view
 from labelhedge.methods.hedge_networks import CrossFitted
@@ -436,3 +437,24 @@ def test_words_of_the_training_samples_reach_the_view(corpus_folder):
     view = corpus.training_view()
     ids = [sample for sample, split in zip(*_ids(corpus_folder)) if split == "train"]
     assert view.texts == [f"drawing {int(sample[1:])}" for sample in ids]
+
+
+def test_with_few_checked_images_the_student_has_to_lead_by_more_than_chance(make_corpus, tmp_path, monkeypatch):
+    folder = make_corpus(tmp_path / "few", size=80)
+    monkeypatch.setattr(hedge, "on_dev", lambda fit: (0.0, 0.0))  # the student is never behind
+    result = run(folder, tmp_path / "run").of("hedge")[0]
+    fit, noisy = fit_of(tmp_path / "run"), fit_of(tmp_path / "run", "noisy")
+    predicted = {path.name: np.load(path) for path in (fit.folder / "student").glob("scores-*.npy")}
+    ((name, student),) = predicted.items()
+    truth = lh.Corpus.open(folder).evaluation_view("dev").truth.toarray()
+    lead = mean_average_precision(truth, student) - mean_average_precision(truth, np.load(noisy.folder / name))
+    assert lead <= 0.01
+    checked = lh.Corpus.open(folder).training_view().trusted.sum()
+    assert result.remarks[-1].startswith(f"with {checked} checked images the student did not beat `noisy` on dev by a")
+    assert result.test_map == run(folder, tmp_path / "run", methods=["noisy"]).of("noisy")[0].test_map
+    assert same(weights(fit), weights(noisy))
+
+    monkeypatch.setattr(hedge, "FEW", checked)
+    again = run(folder, tmp_path / "many").of("hedge")[0]
+    assert not again.remarks
+    assert not same(weights(fit_of(tmp_path / "many")), weights(noisy))

@@ -7,6 +7,7 @@ each is to be believed can be learned, label by label and sample by sample, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -16,8 +17,12 @@ from labelhedge.methods.base import Method
 from labelhedge.methods.hedge_estimated import estimated
 from labelhedge.methods.hedge_learned import learned
 from labelhedge.methods.hedge_networks import CrossFitted, on_dev
+from labelhedge.methods.teacher import dev_error, dev_score
 from labelhedge.methods.words import WordVectors
 from labelhedge.training import Fit, Task, assign_folds, image_numbers
+
+FEW = 50
+"""Checked images, of which fewer teach little."""
 
 
 class Hedge(Method):
@@ -95,8 +100,19 @@ class Hedge(Method):
                 path.unlink()
         if on_dev(fit) < on_dev(noisy):
             return _instead(noisy, task, [*remarks, "the student did not beat `noisy` on dev"], fit)
+        if checked < FEW and not _surely_better(fit, noisy, task):
+            reason = f"with {checked} checked images the student did not beat `noisy` on dev by a standard error"
+            return _instead(noisy, task, [*remarks, reason], fit)
         fit.remarks = remarks
         return fit
+
+
+def _surely_better(student: Fit, noisy: Fit, task: Task) -> bool:
+    """By more than a standard error on dev, so that its lead is not chance."""
+    apart = replace(student, folder=task.folder / "student")  # what it predicts is not what is returned does
+    apart.folder.mkdir(exist_ok=True)
+    lead = apart.scores(task.dev), noisy.scores(task.dev)
+    return dev_score(task, lead[0]) - dev_score(task, lead[1]) > dev_error(task, *lead)
 
 
 def _instead(noisy: Fit, task: Task, reasons: Sequence[str], student: Fit | None = None) -> Fit:
