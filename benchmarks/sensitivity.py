@@ -3,10 +3,10 @@
     python benchmarks/sensitivity.py                 # resumable
 
 Results (preset cpu, splits 100 to 103, test mAP in %, mean ± std, paired differences to noisy; 2 cores, one thread a
-process, PyTorch 2.13.0, 2026-11-23 and 25): noisy 43.9 ± 1.8; T 0.5 +2.2, 1 +1.9, 5 +1.2, 10 +0.2; λ 0 -3.3, 0.2
-+1.3, 0.4 +2.0, 0.6 +1.4, 0.8 +1.4; β 0.1 +2.7, 0.4 +2.1, 1 +0.0, 4 -3.4. Share of clean labels, splits 100 and 101
-only, hedge and distill unchecked: 20% +7.2, +2.1; 10% +4.6, +0.6; 5% +0.6 (without words +3.2), +0.8; 1% 0.0, -3.9
-(checked +1.1).
+process, PyTorch 2.13.0, 2026-11-27): noisy 43.9 ± 1.8; T 0.5 +2.2, 1 +1.9, 5 +1.0, 10 +0.3; λ 0 -3.4, 0.2 +1.3, 0.4
++2.0, 0.6 +1.4, 0.8 +1.4; β 0.1 +2.7, 0.4 +2.1, 1 +0.0, 4 -3.2. Share of clean labels, hedge, hedge without words and
+distill unchecked: 20% +7.4 ± 2.2, +6.7 ± 1.3, +1.9 ± 0.7; 10% +5.3 ± 1.3, +5.0 ± 1.4, +0.6 ± 0.4; 5% +1.3 ± 1.2, +3.2
+± 1.3, +0.2 ± 0.7; 1% 0.0, 0.0, -2.1 ± 1.5 (checked -0.4 ± 0.4).
 """
 
 from __future__ import annotations
