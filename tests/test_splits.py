@@ -404,6 +404,29 @@ def test_the_command_prints_samples_by_split_and_label(make_corpus, tmp_path):
     assert "40 samples in" in result.output
 
 
+def test_the_command_says_when_a_clean_share_is_missed(make_corpus, tmp_path):
+    """40 labels of 5 training samples each: a share of 0.05 is a quarter of a sample of every label."""
+    labels = [[number % 40] for number in range(320)]
+    columns = {"observed": labels, "verified": labels, "split": ["train"] * 320, "trusted": [False] * 320}
+    names = [{"id": f"label-{number}", "name": f"label {number}"} for number in range(40)]
+    folder = make_corpus(tmp_path / "old", size=320, columns=columns, info={"labels": names})
+
+    def split(name, share):
+        arguments = [str(folder), str(tmp_path / name), "--no-near-duplicates", "--clean-share", share]
+        result = CliRunner().invoke(app, ["corpus", "split", *arguments])
+        assert result.exit_code == 0, result.output
+        return " ".join(result.output.split()), int(lh.Corpus.open(tmp_path / name).samples.trusted.sum())
+
+    output, drawn = split("few", "0.05")
+    wanted, train = map(int, re.search(r"asks for (\d+) of (\d+) training samples, but", output).groups())
+    assert wanted == round(0.05 * train)
+    assert drawn < 0.9 * wanted
+    assert f"but {drawn} were drawn: the draw rounds label by label. Ask for a larger share" in output
+    output, drawn = split("half", "0.5")
+    assert drawn == pytest.approx(0.5 * train, rel=0.1)
+    assert "were drawn" not in output
+
+
 # randomness
 
 

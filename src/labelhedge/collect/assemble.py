@@ -26,7 +26,7 @@ from labelhedge.collect.assembly.labels import CorpusLabels, with_kinds
 from labelhedge.collect.assembly.linked import LinkedPhotos
 from labelhedge.corpus import Corpus, CorpusInfo, write_corpus
 from labelhedge.corpus.near_duplicates import group_looks, join_groups
-from labelhedge.corpus.splits import FRACTIONS, make_splits
+from labelhedge.corpus.splits import FRACTIONS, make_splits, short_of
 from labelhedge.errors import LabelhedgeError
 from labelhedge.graph import read_triples
 from labelhedge.graph.wordnet import DEBIAN
@@ -245,7 +245,7 @@ def assemble_corpus(
         rare=[(labels.labels[number].name, images) for number, images in rare],
         groups=len(sizes),
         grouped=sum(size for size in sizes.values() if size > 1),
-        remarks=[*([lacking] if lacking else []), *_remarks(rows, job)],
+        remarks=[*([lacking] if lacking else []), *short_of(splits, clean_share), *_remarks(rows, job)],
     )
 
 

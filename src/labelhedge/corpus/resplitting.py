@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from labelhedge.corpus.corpus import Corpus
 from labelhedge.corpus.near_duplicates import join_groups, near_duplicates
 from labelhedge.corpus.schema import SPLITS
-from labelhedge.corpus.splits import FRACTIONS, make_splits
+from labelhedge.corpus.splits import FRACTIONS, make_splits, short_of
 from labelhedge.corpus.views import LabelSets
 from labelhedge.corpus.writing import companions, write_corpus
 from labelhedge.errors import LabelhedgeError
@@ -43,11 +43,14 @@ class Resplit:
     corpus : Corpus
     groups, grouped : int
         Groups that were kept on one side, and the samples in groups of more than one.
+    remarks : list of str
+        What the user should know.
     """
 
     corpus: Corpus
     groups: int
     grouped: int
+    remarks: list[str] = field(default_factory=list)
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """By label, then background and all: the name, samples of train, dev and test, and how many are trusted."""
@@ -65,7 +68,7 @@ class Resplit:
         rows = [("label", *SPLITS, "trusted"), *self.rows()]
         width = max(len(row[0]) for row in rows)
         lines = [f"{row[0]:<{width}}" + "".join(f"{cell:>9}" for cell in row[1:]) for row in rows]
-        return "\n".join([*lines, self.sentence()])
+        return "\n".join([*lines, self.sentence(), *self.remarks])
 
     def sentence(self) -> str:
         """How many groups there were."""
@@ -83,6 +86,7 @@ class Resplit:
             table.add_row(*row)
         yield table
         yield self.sentence()
+        yield from self.remarks
 
 
 def resplit(
@@ -170,7 +174,12 @@ def resplit(
     tables = _tables(corpus, np.array(splits.split), splits.trusted)
     write_corpus(target, info, tables, graph=graph, extras=companions(corpus.folder))
     sizes = np.unique(groups, return_counts=True)[1]
-    return Resplit(Corpus.open(target, progress=progress), len(sizes), int(sizes[sizes > 1].sum()))
+    return Resplit(
+        corpus=Corpus.open(target, progress=progress),
+        groups=len(sizes),
+        grouped=int(sizes[sizes > 1].sum()),
+        remarks=short_of(splits, clean_share),
+    )
 
 
 def known_labels(corpus: Corpus) -> LabelSets:

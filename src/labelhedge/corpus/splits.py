@@ -66,7 +66,9 @@ def make_splits(
     checked : N bools, optional
         Who has verified labels; only these can be trusted. Default: none.
     clean_share : float in [0, 1], optional
-        Trust this share of the training samples, stratified by label. Default: every checked one.
+        Trust this share of the training samples, stratified by label. Default: every checked one. The draw rounds label
+        by label, the rarest first: of labels with less than half a sample to give it mostly takes none, so a small share
+        of a corpus with many labels can trust about half as many as were asked for. :func:`short_of` says so.
 
     Returns
     -------
@@ -99,6 +101,38 @@ def make_splits(
     trusted = np.zeros(len(ids), bool)
     trusted[chosen] = True
     return Splits(split, trusted)
+
+
+def short_of(splits: Splits, clean_share: float | None) -> list[str]:
+    """What to tell about a clean share that was missed by more than a tenth, because the draw rounds label by label.
+
+    Parameters
+    ----------
+    splits : Splits
+    clean_share : float in [0, 1], optional
+        What :func:`make_splits` was asked for.
+
+    Returns
+    -------
+    list of at most one str
+
+    Examples
+    --------
+    >>> few = make_splits(list("abcdefghij"), [[i] for i in range(10)], seed=0, checked=[True] * 10, clean_share=0.3)
+    >>> short_of(few, 0.3)[0].split(": ")[0]
+    'a clean share of 0.3 asks for 3 of 10 training samples, but 0 were drawn'
+    """
+    if clean_share is None:
+        return []
+    train = splits.split.count("train")
+    wanted, drawn = round(clean_share * train), int(splits.trusted.sum())
+    if abs(drawn - wanted) <= wanted / 10:
+        return []
+    return [
+        f"a clean share of {clean_share:g} asks for {wanted:,} of {train:,} training samples, but {drawn:,} were drawn: "
+        f"the draw rounds label by label. Ask for a {'larger' if drawn < wanted else 'smaller'} share where the number "
+        "matters"
+    ]
 
 
 def choose_background(ids: Iterable[str], count: int, *, seed: int) -> list[str]:
