@@ -8,6 +8,7 @@ import io
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
 from labelhedge.collect.download import Settings, download
@@ -24,8 +25,12 @@ FAST = {
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8))
 
 
-def fetcher(tmp_path):
-    """A function that downloads a list of URLs (with ids of their own, or 0, 1, …): the rows and the summary."""
+@pytest.fixture
+def fetch(tmp_path):
+    """A function that downloads a list of URLs (with ids of their own, or 0, 1, …): the rows and the summary.
+
+    A test file takes it with `fetch = download_help.fetch`.
+    """
 
     def run(urls, *, out="images", retry_failed=False, **settings):
         photos = urls if isinstance(urls, dict) else {str(number): url for number, url in enumerate(urls)}

@@ -17,7 +17,15 @@ import zlib
 from collections import Counter, defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
 from PIL import Image
+
+
+@pytest.fixture
+def server():
+    """A server of the test's own. A test file takes it with `server = hostile_server.server`."""
+    with HostileServer() as running:
+        yield running
 
 
 class HostileServer:

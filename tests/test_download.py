@@ -18,23 +18,16 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from download_help import FAST, NOISE, encode, fetcher, tree
+import download_help
+import hostile_server
+from download_help import FAST, NOISE, encode, tree
 from hostile_server import HostileServer, answer, endless, picture, png_bomb, raw, redirect, stall, trickle
 from labelhedge.cli import app
 from labelhedge.collect.download import Settings, download
 from labelhedge.collect.records import IMAGES
 from labelhedge.errors import LabelhedgeError
 
-
-@pytest.fixture
-def server():
-    with HostileServer() as running:
-        yield running
-
-
-@pytest.fixture
-def fetch(tmp_path):
-    return fetcher(tmp_path)
+fetch, server = download_help.fetch, hostile_server.server
 
 
 def stored(tmp_path, row, out="images"):

@@ -9,23 +9,16 @@ import httpx
 import numpy as np
 import pytest
 
-from download_help import FAST, fetcher
-from hostile_server import HostileServer, answer, picture, raw, redirect
+import download_help
+import hostile_server
+from download_help import FAST
+from hostile_server import answer, picture, raw, redirect
 from labelhedge.collect.download import Failure, Settings
 from labelhedge.collect.download.fetch import Clients, Fetcher
 from labelhedge.collect.download.hosts import Hosts
 from labelhedge.collect.download.inside import Where, where
 
-
-@pytest.fixture
-def server():
-    with HostileServer() as running:
-        yield running
-
-
-@pytest.fixture
-def fetch(tmp_path):
-    return fetcher(tmp_path)
+fetch, server = download_help.fetch, hostile_server.server
 
 
 # --- Politeness ---

@@ -8,8 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from download_help import FAST, fetcher
-from hostile_server import HostileServer, answer, picture
+import download_help
+import hostile_server
+from download_help import FAST
+from hostile_server import answer, picture
 from labelhedge.collect import copy_url, photo_hash
 from labelhedge.collect.download import Settings, download
 from labelhedge.collect.download.photos import Photos
@@ -17,16 +19,7 @@ from labelhedge.collect.records import PHOTO
 from labelhedge.errors import LabelhedgeError
 from outside_data import outside
 
-
-@pytest.fixture
-def server():
-    with HostileServer() as running:
-        yield running
-
-
-@pytest.fixture
-def fetch(tmp_path):
-    return fetcher(tmp_path)
+fetch, server = download_help.fetch, hostile_server.server
 
 
 # --- Lists ---

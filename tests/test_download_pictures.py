@@ -13,22 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from download_help import NOISE, encode, fetcher
-from hostile_server import HostileServer, picture, png_bomb
+import download_help
+import hostile_server
+from download_help import NOISE, encode
+from hostile_server import picture, png_bomb
 from labelhedge.collect.download import Failure
 from labelhedge.collect.download.picture import Budget, prepare
 from labelhedge.corpus.images import upright_on_white
 
-
-@pytest.fixture
-def server():
-    with HostileServer() as running:
-        yield running
-
-
-@pytest.fixture
-def fetch(tmp_path):
-    return fetcher(tmp_path)
+fetch, server = download_help.fetch, hostile_server.server
 
 
 def ready(data, **changes):

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hostile_server
 from hostile_server import HostileServer, answer, raw, redirect, stall
 from labelhedge.collect import web
 from labelhedge.collect.records import Entity
@@ -30,10 +31,7 @@ DBPEDIA = "http://dbpedia.org/resource/"
 NAMES = {"red panda": "Red_panda", "Berlin": "Berlin", "Café": "Caf%C3%A9"}
 
 
-@pytest.fixture
-def server():
-    with HostileServer() as running:
-        yield running
+server = hostile_server.server
 
 
 def linker(server, **settings):

@@ -66,9 +66,9 @@ def make_splits(
     checked : N bools, optional
         Who has verified labels; only these can be trusted. Default: none.
     clean_share : float in [0, 1], optional
-        Trust this share of the training samples, stratified by label. Default: every checked one. The draw rounds label
-        by label, the rarest first: of labels with less than half a sample to give it mostly takes none, so a small share
-        of a corpus with many labels can trust about half as many as were asked for. :func:`short_of` says so.
+        Trust this share of the training samples, stratified by label. Default: every checked one. The draw rounds
+        label by label, the rarest first: of labels with less than half a sample to give it mostly takes none, so a
+        small share of a corpus with many labels can trust half as many as were asked for. :func:`short_of` says so.
 
     Returns
     -------
@@ -129,9 +129,9 @@ def short_of(splits: Splits, clean_share: float | None) -> list[str]:
     if abs(drawn - wanted) <= wanted / 10:
         return []
     return [
-        f"a clean share of {clean_share:g} asks for {wanted:,} of {train:,} training samples, but {drawn:,} were drawn: "
-        f"the draw rounds label by label. Ask for a {'larger' if drawn < wanted else 'smaller'} share where the number "
-        "matters"
+        f"a clean share of {clean_share:g} asks for {wanted:,} of {train:,} training samples, but {drawn:,} were "
+        f"drawn: the draw rounds label by label. Ask for a {'larger' if drawn < wanted else 'smaller'} share where the "
+        "number matters"
     ]
 
 
