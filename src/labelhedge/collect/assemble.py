@@ -27,7 +27,7 @@ from labelhedge.collect.assembly.linked import LinkedPhotos
 from labelhedge.corpus import Corpus, CorpusInfo, write_corpus
 from labelhedge.corpus.near_duplicates import group_looks, join_groups
 from labelhedge.corpus.splits import FRACTIONS, make_splits, short_of
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, reading
 from labelhedge.graph import read_triples
 from labelhedge.graph.wordnet import DEBIAN
 
@@ -188,8 +188,10 @@ def assemble_corpus(
         )
     if background < 0 or (background >= 1 and background != int(background)):
         raise LabelhedgeError(f"background must be a share below 1 or a whole number, found {background}")
-    triples = None if graph is None else Path(graph).read_text(encoding="utf-8")
+    triples = None
     if graph is not None:
+        with reading(graph):
+            triples = Path(graph).read_text(encoding="utf-8")
         read_triples(graph)  # an error names its line
     column = groups if isinstance(groups, str) else None
     labels, lacking = with_kinds(labels, wordnet) if background else (labels, None)
@@ -202,6 +204,12 @@ def assemble_corpus(
 
     samples = job.labelled()
     kept, rare = _frequent(samples, len(labels.labels), min_images)
+    if not kept and job.unnamed:
+        raise LabelhedgeError(
+            f"none of {job.seen:,} photos has an entity of the vocabulary, whose URIs are such as "
+            f"{next(iter(labels.entities))}; the photos have {photos.an_entity() or 'no entity at all'}: take the "
+            "vocabulary from `labelhedge collect domains`, or link the photos to the entities of this one"
+        )
     if not kept:
         raise LabelhedgeError(
             f"no label has {min_images} images: {job.counts()}. Link with another vocabulary, download more images, or "

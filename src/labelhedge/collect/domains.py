@@ -20,7 +20,7 @@ import pyarrow as pa
 from labelhedge.collect.entity_types import Domains, domains_of
 from labelhedge.collect.records import complete_linked
 from labelhedge.collect.running import import_daft, set_runner
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, no_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -213,6 +213,7 @@ def _pairs(entities: Any) -> list[list[tuple[str, str]]]:
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Write a CSV atomically."""
+    no_folder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with partial.open("w", encoding="utf-8", newline="") as file:

@@ -207,12 +207,15 @@ def _table(path: Path) -> Iterator[tuple[str, str]]:
         reader = csv.DictReader(text, delimiter="\t" if inner_suffix(path) == ".tsv" else ",")
         try:
             if not {"uri", "domain"} <= set(reader.fieldnames or ()):
-                raise LabelhedgeError(f"{path} must have the columns uri and domain; it has {reader.fieldnames}")
+                found = ", ".join(reader.fieldnames or ()) or "nothing"
+                raise LabelhedgeError(f"{path} must have the columns uri and domain; found {found}")
             for row in reader:
                 if row["uri"] and row["domain"]:
                     yield row["uri"].strip(), row["domain"].strip()
         except (csv.Error, UnicodeDecodeError) as error:
-            raise LabelhedgeError(f"{path}, line {reader.line_num + 1}: not readable as CSV ({error})") from error
+            raise LabelhedgeError(
+                f"{path}, line {reader.line_num + 1}: not readable as CSV ({error}); save it as UTF-8, parted by commas"
+            ) from error
 
 
 def _statements(path: Path) -> Iterator[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from labelhedge.collect.domains import DomainCounts, EntityCount, write_csv
 from labelhedge.collect.records import VOCABULARY
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, reading
 
 
 @dataclass(frozen=True)
@@ -119,19 +119,20 @@ def read_list(path: str | os.PathLike[str] | None) -> dict[str, str] | None:
     if path is None:
         return None
     path = Path(path)
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with reading(path), path.open(encoding="utf-8-sig", newline="") as file:
         if path.suffix.lower() == ".csv":
             reader = csv.DictReader(file)
             columns = [name for name in ("uri", "name") if name in (reader.fieldnames or ())][:1]
             if not columns:
-                raise LabelhedgeError(f"{path} has neither a column uri nor a column name: {reader.fieldnames}")
+                found = ", ".join(reader.fieldnames or ()) or "nothing"
+                raise LabelhedgeError(f"{path} must have a column uri or a column name; found {found}")
             lines = [(row[columns[0]] or "").strip() for row in reader]
         else:
             lines = [line.strip() for line in file if not line.startswith("#")]
-    found = {line.casefold(): line for line in lines if line}
-    if not found:
+    named = {line.casefold(): line for line in lines if line}
+    if not named:
         raise LabelhedgeError(f"{path} names nothing: write a URI or a name on each line")
-    return found
+    return named
 
 
 def _among(entity: EntityCount, keys: dict[str, str]) -> bool:

@@ -19,6 +19,7 @@ from labelhedge.corpus.reading import Samples, read_samples
 from labelhedge.corpus.schema import CorpusInfo, Label, check_text_columns, read_info
 from labelhedge.corpus.views import EvaluationView, LabelSets, TrainingView
 from labelhedge.corpus.writing import restore
+from labelhedge.errors import reading
 
 EMBEDDED = Path(__file__).parent.parent / "data"
 """Corpora that ship inside the package, opened by their name."""
@@ -92,6 +93,13 @@ class Corpus:
         """The label relations as N-Triples, if the corpus has any."""
         path = self.folder / "graph.nt"
         return path if path.exists() else None
+
+    def graph_text(self) -> str | None:
+        """The label relations as they stand in `graph.nt`, for a corpus that is made of this one."""
+        if self.graph_path is None:
+            return None
+        with reading(self.graph_path):
+            return self.graph_path.read_text(encoding="utf-8")
 
     @cached_property
     def hash(self) -> str:

@@ -170,7 +170,7 @@ def resplit(
     info = corpus.info.model_copy(
         update={"name": name or corpus.name, "description": f"{corpus.info.description} {said}".strip()}
     )
-    graph = corpus.graph_path.read_text(encoding="utf-8") if corpus.graph_path else None
+    graph = corpus.graph_text()
     tables = _tables(corpus, np.array(splits.split), splits.trusted)
     write_corpus(target, info, tables, graph=graph, extras=companions(corpus.folder))
     sizes = np.unique(groups, return_counts=True)[1]

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 import numpy as np
 import pyoxigraph
 
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, reading
 from labelhedge.graph.files import NAME, bare
 from labelhedge.graph.information import Figures, choose_relations, measure_relations
 from labelhedge.graph.label_graph import LabelGraph, label_iri, local_name
@@ -222,7 +222,7 @@ def read_labels(path: str | os.PathLike[str]) -> list[GraphLabel]:
     ValueError
         When a column is missing, or two labels share a URI or an id.
     """
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+    with reading(path), Path(path).open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         missing = {"uri", "name"} - set(reader.fieldnames or ())
         if missing:

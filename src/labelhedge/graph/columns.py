@@ -7,6 +7,7 @@ of N-Triples and says what is wrong with a line.
 
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +41,13 @@ def read_columns(path: str | os.PathLike[str]) -> tuple[Column, Column, Column] 
     """
     import pyarrow.csv
 
-    if not Path(path).stat().st_size:
+    with Path(path).open("rb") as file:
+        start = file.read(1 << 16)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)  # pyarrow prints a traceback of its own where it cannot
+    except UnicodeDecodeError:
+        return None
+    if not start:
         return None
     odd: list[str] = []
 

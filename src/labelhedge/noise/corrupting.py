@@ -115,9 +115,8 @@ def corrupt(
             "description": description,
         }
     )
-    statements = corpus.graph_path.read_text(encoding="utf-8") if corpus.graph_path else None
     tables = _tables(corpus, observed, chosen)
-    return Corpus.open(write_corpus(target, info, tables, graph=statements, extras=companions(corpus.folder)))
+    return Corpus.open(write_corpus(target, info, tables, graph=corpus.graph_text(), extras=companions(corpus.folder)))
 
 
 @dataclass(frozen=True)

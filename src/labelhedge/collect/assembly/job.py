@@ -72,6 +72,11 @@ class Job:
         dropped = ", ".join(f"{number:,} {reason}" for reason, number in self.dropped.items() if number)
         return f"{self.seen:,} photos read" + (f", of them dropped: {dropped}" if dropped else "")
 
+    @property
+    def unnamed(self) -> bool:
+        """Whether no photo has an entity of the vocabulary, nor a kind of one."""
+        return self.dropped[_UNRELATED] == self.seen > 0
+
     def labelled(self) -> list[Sample]:
         """The photos with a label, and those that were checked, as far as their images can be used."""
         found: dict[str, Photo] = {}

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from labelhedge.collect.records import VOCABULARY
 from labelhedge.corpus import Label
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, reading
 from labelhedge.graph import read_triples, wordnet
 
 _SYNSET = re.compile(re.escape(wordnet.uri("#")).replace(r"\#", r"(\d{8})"))
@@ -203,7 +203,7 @@ def _names(labels: CorpusLabels) -> Iterator[str]:
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV with the numbers of their lines."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with reading(path), path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, restval="")
         missing = [name for name in columns if name not in (reader.fieldnames or ())]
         if missing:

@@ -106,6 +106,14 @@ class LinkedPhotos:
             if column in pq.read_schema(part).names
         )
 
+    def an_entity(self) -> str | None:
+        """The URI of some entity of the photos, if they have any."""
+        for portion in self.portions(()):
+            uris = pc.list_flatten(portion.batch.column("entities")).field("uri").drop_null()
+            if len(uris):
+                return str(uris[0].as_py())
+        return None
+
     def portions(self, columns: Sequence[str] | None = None) -> Iterator[Portion]:
         """All photos, some thousand at a time; `columns` besides ``id`` and ``entities``, default all."""
         for part in self.parts:

@@ -188,7 +188,7 @@ def _said(corpus: Corpus, settings: LinkSettings, per_label: int, seed: int) -> 
 
 def _write(corpus: Corpus, goal: Path, selection: Selection, folders: ImageFolders, said: str) -> None:
     info = corpus.info.model_copy(update={"description": f"{corpus.info.description} {said}".strip()})
-    graph = corpus.graph_path.read_text(encoding="utf-8") if corpus.graph_path else None
+    graph = corpus.graph_text()
     changed = {one.row: one for one in selection.taken.values() if one.row is not None and not one.there}
     new = sorted((one for one in selection.taken.values() if one.row is None), key=lambda one: one.candidate)
 

@@ -107,6 +107,8 @@ def download(
     settings = settings or Settings()
     asks = Photos(photos, copy=copy, id=id_column, url=url_column)
     folder = Path(out)
+    if folder.is_file():
+        raise LabelhedgeError(f"{out} is a file: name a folder to write")
     with _alone(folder):
         with _ledger(folder, settings) as ledger:
             if retry_failed:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labelhedge.collect.photos.columns import USUAL
+from labelhedge.collect.photos.columns import USUAL, semicolons
 from labelhedge.collect.photos.lines import inner_suffix, read_lines
 from labelhedge.collect.photos.rows import Reject
 from labelhedge.collect.photos.tables import Delimited, first_lines
@@ -153,8 +153,8 @@ class Photos:
         missing = [name for name in (self._id, self._url) if name not in names]
         if missing:
             raise LabelhedgeError(
-                f"{path} has no column {missing[0]!r} but {', '.join(names)}: name the right ones (--id-column, "
-                f"--url-column)"
+                f"{path} has no column {missing[0]!r} but {', '.join(names)}: "
+                + (semicolons(names) or "name the right ones (--id-column, --url-column)")
             )
         return list(dict.fromkeys([self._id, self._url, *(["hash"] if self.copy and "hash" in names else [])]))
 

@@ -22,7 +22,7 @@ from labelhedge.collect.importing.settling import Entry
 from labelhedge.collect.importing.values import label_entry, label_list, words
 from labelhedge.collect.records import needs
 from labelhedge.corpus import Label
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, reading
 
 IMAGE_MEMBERS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
 
@@ -78,7 +78,14 @@ def import_webdataset(
     def items() -> Iterator[Item]:
         unseen = {key for key in (label, verified, trusted, *text) if key is not None}
         for split, shard in shards:
+            keys_seen: set[str] = set()
             for sample in _samples(shard):
+                if sample["__key__"] in keys_seen:
+                    raise LabelhedgeError(
+                        f"{shard}: the members of {sample['__key__']!r} do not stand together: pack the shard in the "
+                        "order of names, such as with tar --sort=name"
+                    )
+                keys_seen.add(sample["__key__"])
                 content = _json(sample, f"{shard}: {sample['__key__']}")
                 unseen -= content.keys()
                 yield _item(sample, content, split, shard, keys, listed)
@@ -110,7 +117,10 @@ def _expand(pattern: str) -> list[Path]:
 
 
 def _read_names(file: Path) -> list[str]:
-    names = file.read_text(encoding="utf-8").splitlines()
+    with reading(file):
+        names = file.read_text(encoding="utf-8").splitlines()
+    if not names:
+        raise LabelhedgeError(f"{file} names no label: write them there, one a line")
     for line, name in enumerate(names, start=1):
         if not name.strip() or name in names[: line - 1]:
             raise LabelhedgeError(f"{file}, line {line}: {name!r} is empty or stands above already: one label a line")

@@ -64,10 +64,19 @@ def map_columns(available: Sequence[str], given: Mapping[str, str] | None, path:
             raise LabelhedgeError(f"{path} has no column {source!r} (--columns {column}={source}); it has {listed}")
     mapping = guess_columns(available, given)
     if "id" not in mapping:
-        raise LabelhedgeError(f"{path}: no column of ids is known among {listed}; name it: --columns id=…")
+        raise LabelhedgeError(
+            f"{path}: no column of ids is known among {listed}; " + (semicolons(available) or "name it: --columns id=…")
+        )
     if not any(column in mapping for column in WORDS):
         raise LabelhedgeError(f"{path}: no column of words is known among {listed}; name one: --columns title=…")
     return mapping
+
+
+def semicolons(available: Sequence[str]) -> str | None:
+    """What to do where the only column has semicolons in its name: spreadsheets write such tables."""
+    if len(available) != 1 or ";" not in available[0]:
+        return None
+    return "it is parted by semicolons: save it with commas, or as TSV"
 
 
 def guess_columns(available: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
