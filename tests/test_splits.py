@@ -1,10 +1,8 @@
-"""Stratified splits, and the order of samples as a function of seed and epoch."""
+"""Stratified splits, the clean set, and background, as functions of ids and seed."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import re
 import time
 from collections import Counter
 
@@ -12,16 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from typer.testing import CliRunner
 
 import labelhedge as lh
-from corpus_help import encoded, picture, table_of
-from labelhedge.cli import app
-from labelhedge.corpus.resplitting import known_labels, resplit
+from labelhedge.corpus.resplitting import known_labels
 from labelhedge.corpus.splits import choose_background, make_splits, parse_fractions, stratified_split
 from labelhedge.errors import LabelhedgeError
-from labelhedge.training.randomness import derive_seed, sample_order
 
 CASES = settings(deadline=None, max_examples=50, derandomize=True)
 PAPER = {"train": 6, "test": 3, "dev": 1}
@@ -312,175 +305,3 @@ def test_background_is_drawn_evenly():
 def test_fractions_that_are_none_are_refused(text):
     with pytest.raises(LabelhedgeError, match="three numbers above 0"):
         parse_fractions(text)
-
-
-# corpus split
-
-
-def test_a_corpus_is_split_anew(make_corpus, tmp_path):
-    folder = make_corpus(tmp_path / "old", size=60, parts=3)
-    made = resplit(lh.Corpus.open(folder), tmp_path / "new", seed=1, near=False)
-    old, new = table_of(folder), table_of(tmp_path / "new")
-    for column in set(old.column_names) - {"split", "trusted"}:
-        assert new[column].to_pylist() == old[column].to_pylist()
-    assert new.column_names == old.column_names
-    assert made.corpus.graph_path.read_text() == (folder / "graph.nt").read_text()
-    sizes = Counter(new["split"].to_pylist())
-    assert [sizes[name] for name in ("train", "test", "dev")] == pytest.approx([36, 18, 6], abs=2)
-    assert sum(new["trusted"].to_pylist()) == pytest.approx(0.2 * 36, abs=3)
-    assert "labelhedge corpus split small TARGET --fractions 6:3:1 --seed 1" in made.corpus.info.description
-    rows = {name: cells for name, *cells in made.rows()}
-    assert rows["all"][:3] == [str(sizes[name]) for name in ("train", "dev", "test")]
-    assert list(rows) == ["cat", "dog", "owl", "background", "all"]
-    assert made.sentence() == "60 samples in 60 groups; 0 samples are not alone in theirs"
-
-
-def test_near_duplicates_and_a_column_keep_samples_on_one_side(make_corpus, tmp_path):
-    rng = np.random.default_rng(0)
-    pictures = [picture(seed, (32, 24)) for seed in range(10)]
-    copies = [encoded(Image.open(io.BytesIO(data)), "JPEG", quality=90) for data in pictures]
-    data = [*pictures, *copies, *(picture(seed, (32, 24)) for seed in range(100, 120))]
-    owners = [*map(str, range(20)), *("xy"[i % 2] for i in range(18)), None, None]
-    order = rng.permutation(40).tolist()
-    columns = {
-        "image": [{"bytes": data[i], "path": None} for i in order],
-        "owner": [owners[i] for i in order],
-    }
-    corpus = lh.Corpus.open(make_corpus(tmp_path / "old", size=40, columns=columns))
-    made = resplit(corpus, tmp_path / "new", group_column="owner", workers=2)
-    split = dict(zip(order, made.corpus.samples.split.tolist(), strict=True))
-    assert all(split[i] == split[10 + i] for i in range(10))
-    assert len({split[i] for i in range(20, 38, 2)}) == len({split[i] for i in range(21, 38, 2)}) == 1
-    assert (made.groups, made.grouped) == (14, 38)
-    again = resplit(corpus, tmp_path / "again", group_column="owner", workers=1)
-    assert again.corpus.hash == made.corpus.hash
-
-
-def test_identical_images_stay_together_even_without_near_duplicates(make_corpus, tmp_path):
-    same = [{"bytes": picture(i // 4), "path": None} for i in range(40)]
-    folder = make_corpus(tmp_path / "old", size=40, columns={"image": same, "split": ["train"] * 40})
-    made = resplit(lh.Corpus.open(folder), tmp_path / "new", near=False)
-    assert made.groups == 10
-    assert len(set(made.corpus.samples.split)) == 3
-
-
-def test_files_about_the_whole_corpus_go_with_it(make_corpus, tmp_path):
-    folder = make_corpus(tmp_path / "old")
-    files = {"LICENSE.pdf": b"%PDF", "definitions.csv": b"label,definition\n", "README.md": b"# Old"}
-    for name, content in {**files, "photo.png": b"", "left-out.csv": b"", ".LICENSE": b""}.items():
-        (folder / name).write_bytes(content)
-    resplit(lh.Corpus.open(folder), tmp_path / "new", near=False)
-    found = {path.name: path for path in (tmp_path / "new").iterdir()}
-    assert found.keys() == {*files, "corpus.json", "samples", "graph.nt"}
-    assert {name: found[name].read_bytes() for name in files} == files
-
-
-def test_only_checked_samples_become_trusted(make_corpus, tmp_path):
-    verified = [None if i % 3 else [i % 2] for i in range(60)]
-    columns = {"verified": verified, "trusted": [False] * 60}
-    folder = make_corpus(tmp_path / "old", size=60, columns=columns)
-    corpus = lh.Corpus.open(folder)
-    samples = resplit(corpus, tmp_path / "new", near=False).corpus.samples
-    assert samples.trusted.tolist() == (samples.checked & (samples.split == "train")).tolist()
-    assert {*samples.split[samples.checked]} == {"train", "dev", "test"}
-    with pytest.raises(LabelhedgeError, match="take a smaller share"):
-        resplit(corpus, tmp_path / "other", near=False, clean_share=0.9)
-
-
-def test_what_cannot_be_split_is_refused(make_corpus, tmp_path):
-    corpus = lh.Corpus.open(make_corpus(tmp_path / "old"))
-    with pytest.raises(LabelhedgeError, match="exists already"):
-        resplit(corpus, tmp_path / "old")
-    with pytest.raises(LabelhedgeError, match=r"no column 'series'.*title"):
-        resplit(corpus, tmp_path / "new", group_column="series")
-    assert not (tmp_path / "new").exists()
-
-
-def test_the_command_prints_samples_by_split_and_label(make_corpus, tmp_path):
-    folder = make_corpus(tmp_path / "old", size=40)
-    result = CliRunner().invoke(app, ["corpus", "split", str(folder), str(tmp_path / "new"), "--fractions", "8:1:1"])
-    assert result.exit_code == 0, result.output
-    assert re.search(r"all +32 +4 +4 ", result.output)
-    assert "40 samples in" in result.output
-
-
-def test_the_command_says_when_a_clean_share_is_missed(make_corpus, tmp_path):
-    """40 labels of 5 training samples each: a share of 0.05 is a quarter of a sample of every label."""
-    labels = [[number % 40] for number in range(320)]
-    columns = {"observed": labels, "verified": labels, "split": ["train"] * 320, "trusted": [False] * 320}
-    names = [{"id": f"label-{number}", "name": f"label {number}"} for number in range(40)]
-    folder = make_corpus(tmp_path / "old", size=320, columns=columns, info={"labels": names})
-
-    def split(name, share):
-        arguments = [str(folder), str(tmp_path / name), "--no-near-duplicates", "--clean-share", share]
-        result = CliRunner().invoke(app, ["corpus", "split", *arguments])
-        assert result.exit_code == 0, result.output
-        return " ".join(result.output.split()), int(lh.Corpus.open(tmp_path / name).samples.trusted.sum())
-
-    output, drawn = split("few", "0.05")
-    wanted, train = map(int, re.search(r"asks for (\d+) of (\d+) training samples, but", output).groups())
-    assert wanted == round(0.05 * train)
-    assert drawn < 0.9 * wanted
-    assert f"but {drawn} were drawn: the draw rounds label by label. Ask for a larger share" in output
-    output, drawn = split("half", "0.5")
-    assert drawn == pytest.approx(0.5 * train, rel=0.1)
-    assert "were drawn" not in output
-
-
-# randomness
-
-
-@CASES
-@given(seeds, st.integers(0, 1000), st.integers(1, 40), st.one_of(st.none(), st.integers(1, 100)))
-def test_an_epoch_goes_through_the_samples_evenly(seed, epoch, count, length):
-    order = sample_order(seed, epoch, count, length)
-    assert order.dtype == np.int64
-    assert len(order) == (count if length is None else length)
-    for start in range(0, len(order), count):
-        part = order[start : start + count].tolist()
-        assert len(set(part)) == len(part)
-        assert set(part) <= set(range(count))
-    np.testing.assert_array_equal(order, sample_order(seed, epoch, count, length))
-
-
-@CASES
-@given(seeds, st.integers(0, 1000))
-def test_seeds_epochs_and_rounds_have_other_orders(seed, epoch):
-    order = sample_order(seed, epoch, 30, 60)
-    others = [order[30:], sample_order(seed + 1, epoch, 30), sample_order(seed, epoch + 1, 30)]
-    orders = {tuple(values.tolist()) for values in (order[:30], *others)}
-    assert len(orders) == 4
-
-
-def test_the_order_does_not_depend_on_the_global_generators():
-    first = sample_order(3, 5, 20)
-    np.random.seed(1)  # noqa: NPY002
-    np.random.random()  # noqa: NPY002
-    np.testing.assert_array_equal(sample_order(3, 5, 20), first)
-
-
-def test_every_order_is_about_as_frequent():
-    found = Counter(tuple(sample_order(0, epoch, 3).tolist()) for epoch in range(1200))
-    assert len(found) == 6
-    assert all(150 < times < 250 for times in found.values())  # 200 each, standard deviation 13
-
-
-def test_derived_seeds_are_distinct_and_fit_63_bits():
-    found = {
-        derive_seed(seed, purpose, number)
-        for seed in (0, 1, 11, 2**40)
-        for purpose in ("order", "dropout", "augment")
-        for number in (0, 1, 11, 10**9)
-    }
-    assert len(found) == 4 * 3 * 4
-    assert all(0 <= value < 2**63 for value in found)
-    assert max(found) > 2**61  # the bits are used
-
-
-def test_derived_seeds_are_the_same_on_every_machine():
-    """Pinned: recorded results could not be repeated if these changed."""
-    assert (derive_seed(0, "order"), derive_seed(1, "dropout", 2)) == (
-        1829853113658518448,
-        3409042690013447375,
-    )
-    assert derive_seed(0, "order", 0) == derive_seed(0, "order")
