@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import shutil
 import sys
 import tarfile
 
@@ -45,10 +47,16 @@ def linked(tmp_path_factory):
     arguments = [folder / "photos.csv", "--linker", folder / "names.csv", "--out", folder / "out", "--workers", 1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["labelhedge", "collect", "link", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-    assert left.value.code == 0
+        main()
     return folder / "out"
+
+
+def printed(capsys, *arguments):
+    """What a command prints that does its work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["labelhedge", *map(str, arguments)])
+        main()
+    return " ".join(capsys.readouterr().out.split())
 
 
 def vocabulary(path, form="urn:{}"):
@@ -170,3 +178,36 @@ def test_an_image_called_graph_leaves_no_traceback(refused, make_corpus, tmp_pat
     assert read_columns(tmp_path / "corpus" / "graph.nt") is None
     assert "graph.nt, line 1: not N-Triples" in refused("graph", "show", "corpus")
     assert noise == []
+
+
+def test_a_damaged_part_of_linked_photos_is_named(refused, linked, tmp_path):
+    shutil.copytree(linked, tmp_path / "copied")
+    (part,) = (tmp_path / "copied" / "photos").iterdir()
+    part.write_bytes(part.read_bytes()[:900])
+    given = vocabulary(tmp_path / "vocabulary.csv")
+    for line in (
+        refused("corpus", "import", "photos", "copied", "made", "--vocabulary", given),
+        refused("collect", "domains", "copied"),
+    ):
+        assert f"{part} is damaged" in line
+        assert "remove it and link the photos again" in line
+    part.unlink()
+    assert "holds no part-*.parquet" in refused("collect", "domains", "copied")
+
+
+def test_a_list_of_addresses_that_ends_early_is_told(capsys, tmp_path):
+    rows = "".join(f"{number},ftp://a.example/{number * 7919 % 10_000}\n" for number in range(2000))
+    packed = gzip.compress(f"id,url\n{rows}".encode())
+    (tmp_path / "photos.csv.gz").write_bytes(packed[: len(packed) // 2])
+    said = printed(capsys, "collect", "download", tmp_path / "photos.csv.gz", "--out", tmp_path / "images")
+    assert "1 damaged list" in said
+    assert "the list is cut off or damaged, and its rest was not read" in said
+
+
+def test_fewer_background_images_than_were_wanted_are_told(capsys, linked, tmp_path):
+    given = vocabulary(tmp_path / "vocabulary.csv")
+    arguments = ["corpus", "import", "photos", linked]
+    said = printed(capsys, *arguments, tmp_path / "some", "--vocabulary", given, "--background", 5)
+    assert "5 background images were wanted, but only 0 are there" in said
+    said = printed(capsys, *arguments, tmp_path / "none", "--vocabulary", given, "--background", 0)
+    assert "were wanted" not in said

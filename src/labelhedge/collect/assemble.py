@@ -253,7 +253,7 @@ def assemble_corpus(
         rare=[(labels.labels[number].name, images) for number, images in rare],
         groups=len(sizes),
         grouped=sum(size for size in sizes.values() if size > 1),
-        remarks=[*([lacking] if lacking else []), *short_of(splits, clean_share), *_remarks(rows, job)],
+        remarks=[*([lacking] if lacking else []), *job.remarks, *short_of(splits, clean_share), *_remarks(rows, job)],
     )
 
 

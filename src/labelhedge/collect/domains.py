@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from labelhedge.collect.entity_types import Domains, domains_of
-from labelhedge.collect.records import complete_linked
+from labelhedge.collect.records import linked_parts
 from labelhedge.collect.running import import_daft, set_runner
 from labelhedge.errors import LabelhedgeError, no_folder
 
@@ -138,7 +138,7 @@ def count_domains(
         raise LabelhedgeError(
             f"nothing says which entity is of the domain {min(named.types)!r}: name a file of types (--types)"
         )
-    folder = complete_linked(linked)
+    folder = linked_parts(linked)[0].parent.parent
     set_runner(runner)
     photos, entities = count_entities(folder)
     uris = {entity.uri for entity in entities}

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from labelhedge.errors import LabelhedgeError
 
@@ -126,6 +127,28 @@ def complete_linked(folder: str | os.PathLike[str]) -> Path:
     if not (path / "summary.json").exists():
         raise LabelhedgeError(f"{path} is no complete folder of linked photos: run labelhedge collect link first")
     return path
+
+
+def linked_parts(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The parts of a folder of linked photos, in order.
+
+    Raises
+    ------
+    LabelhedgeError
+        When linking did not end, there are no parts, or one is damaged.
+    """
+    photos = complete_linked(folder) / "photos"
+    parts = tuple(sorted(photos.glob("part-*.parquet")))
+    if not parts:
+        raise LabelhedgeError(f"{photos} holds no part-*.parquet: name a folder that `labelhedge collect link` wrote")
+    for part in parts:
+        try:
+            pq.read_metadata(part)
+        except pa.ArrowInvalid as error:
+            raise LabelhedgeError(
+                f"{part} is damaged ({error}): remove it and link the photos again, which makes only this part anew"
+            ) from error
+    return parts
 
 
 def needs(package: str, extra: str) -> LabelhedgeError:

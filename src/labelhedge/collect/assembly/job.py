@@ -65,6 +65,7 @@ class Job:
         self.seen = 0
         self.dropped: Counter[str] = Counter()
         self.checked_photos: set[str] = set()
+        self.remarks: list[str] = []
         self._digests: dict[bytes, str] = {}
 
     def counts(self) -> str:
@@ -119,6 +120,11 @@ class Job:
                 now, fresh = fresh[: need - len(found)], fresh[need - len(found) :]
                 self.dropped[_UNRELATED] -= len(now)
                 found += self._looked_at(now, "looking at background")
+        if len(found) < need:
+            self.remarks.append(
+                f"{there + need:,} background images were wanted, but only {there + len(found):,} are there: collect "
+                "more photos without an entity of the vocabulary, or ask for less with --background"
+            )
         return found
 
     def tables(self, rows: Mapping[str, Row], renumbered: Mapping[int, int]) -> Iterator[pa.Table]:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labelhedge.collect.assembly.labels import CorpusLabels
-from labelhedge.collect.records import complete_linked
+from labelhedge.collect.records import linked_parts
 from labelhedge.errors import LabelhedgeError
 
 EVIDENCE = pa.list_(
@@ -78,15 +78,11 @@ class LinkedPhotos:
         Raises
         ------
         LabelhedgeError
-            When linking did not end, there are no parts, or one lacks a column.
+            When linking did not end, there are no parts, or one is damaged or lacks a column.
         """
         if not 0 <= min_score <= 1:
             raise LabelhedgeError(f"the least score must lie between 0 and 1, found {min_score}")
-        parts = tuple(sorted((complete_linked(folder) / "photos").glob("part-*.parquet")))
-        if not parts:
-            raise LabelhedgeError(
-                f"{Path(folder) / 'photos'} holds no part-*.parquet: name a folder that `labelhedge collect link` wrote"
-            )
+        parts = linked_parts(folder)
         for part in parts:
             missing = {"id", "entities"} - set(pq.read_schema(part).names)
             if missing:

@@ -26,6 +26,7 @@ from labelhedge.collect.download.ledger import Ledger, Result, file_of, key_of
 from labelhedge.collect.download.photos import Ask, Photos
 from labelhedge.collect.download.picture import VERSION, Budget, Picture, prepare
 from labelhedge.collect.download.settings import Failure, Settings
+from labelhedge.collect.photos.lines import DAMAGED
 from labelhedge.collect.records import IMAGES
 from labelhedge.errors import LabelhedgeError
 
@@ -33,6 +34,7 @@ _ROOM = 32  # jobs that wait, for each worker: enough to find other hosts among 
 _THREADS = min(8, os.cpu_count() or 1)
 _NO_ADDRESS = "no url"
 _BAD_ROW = "bad row"
+_DAMAGED_LIST = "damaged list"
 _STATE = ".download"  # the folder of the ledger, the lock and the files that are being written
 
 
@@ -65,6 +67,8 @@ class Summary:
     def __str__(self) -> str:
         lines = [f"{self.asked:,} photos asked for = {self.stored:,} stored + {self.failed:,} failed"]
         lines += [f"{count:>10,}  {reason}" for reason, count in self.reasons.most_common()]
+        if self.reasons[_DAMAGED_LIST]:
+            lines.append("the list is cut off or damaged, and its rest was not read: get it whole, and run this again")
         lines.append(f"{self.fetched:,} addresses were fetched in this run; table: {self.folder / 'images.parquet'}")
         return "\n".join(lines)
 
@@ -234,7 +238,8 @@ def _write_table(asks: Photos, folder: Path, ledger: Ledger) -> Summary:
 
 def _row(ask: Ask, results: dict[bytes, Result]) -> dict[str, Any]:
     if ask.url is None:
-        reason = f"{_BAD_ROW}: {ask.problem}" if ask.problem else _NO_ADDRESS
+        fault = _DAMAGED_LIST if ask.problem == DAMAGED else _BAD_ROW
+        reason = f"{fault}: {ask.problem}" if ask.problem else _NO_ADDRESS
         return {"id": ask.id, "url": None, "path": None, **Result(reason, None, None, None)._asdict()}
     key = key_of(ask.url)
     if key not in results:

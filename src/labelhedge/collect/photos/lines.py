@@ -110,6 +110,9 @@ def open_bytes(path: Path) -> IO[bytes]:
     return path.open("rb", buffering=1 << 20)
 
 
+DAMAGED = "the file is damaged here, what follows was not read"
+
+
 def read_lines(path: Path, start: int = 0, first: int = 1) -> Iterator[Line]:
     """The lines of a file from byte `start` on, which begins line number `first`."""
     number = first
@@ -128,7 +131,7 @@ def read_lines(path: Path, start: int = 0, first: int = 1) -> Iterator[Line]:
             except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
                 if (isinstance(error, OSError) and error.errno is not None) or not is_compressed(path):
                     raise
-                yield Line(number, 0, Reject(number, "the file is damaged here, what follows was not read", str(error)))
+                yield Line(number, 0, Reject(number, DAMAGED, str(error)))
                 return
             if not raw:
                 return
