@@ -211,3 +211,12 @@ def test_fewer_background_images_than_were_wanted_are_told(capsys, linked, tmp_p
     assert "5 background images were wanted, but only 0 are there" in said
     said = printed(capsys, *arguments, tmp_path / "none", "--vocabulary", given, "--background", 0)
     assert "were wanted" not in said
+
+
+def test_a_clean_share_that_is_missed_is_told_on_import_too(capsys, linked, tmp_path):
+    given = vocabulary(tmp_path / "vocabulary.csv")
+    rows = "".join(f"p{number},{NAMES[number % 3]}\n" for number in range(30))
+    (tmp_path / "checks.csv").write_text("id,labels\n" + rows)
+    arguments = ["corpus", "import", "photos", linked, tmp_path / "made", "--vocabulary", given, "--background", 0]
+    said = printed(capsys, *arguments, "--checked", tmp_path / "checks.csv", "--clean-share", 0.06)
+    assert "a clean share of 0.06 asks for 1 of 18 training samples, but 0 were drawn" in said
