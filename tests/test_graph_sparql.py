@@ -180,6 +180,19 @@ def test_faults_that_do_not_pass_end_in_an_error(server, tmp_path):
         )
 
 
+def test_retries_write_nothing_on_the_terminal(tmp_path):
+    """Without a handler of the user's, each was a line "stamina.retry_scheduled"."""
+    code = (
+        "import sys; from labelhedge.graph.sparql import Endpoint\n"
+        "try: list(Endpoint('http://127.0.0.1:9/sparql', sys.argv[1], attempts=2, wait=0.01).ask('SELECT'))\n"
+        "except ValueError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "cannot be asked" in done.stdout
+    assert "check the address and the network" in done.stdout
+
+
 def test_answers_are_kept(server, tmp_path):
     rows = list(Sparql(endpoint(server, tmp_path).ask, batch=2).statements(NAMES))
     again = endpoint(server, tmp_path)

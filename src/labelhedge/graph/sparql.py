@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -231,6 +232,10 @@ class Endpoint:
                 return False
             return isinstance(error, httpx.TransportError)
 
+        # Every retry would be a line on the terminal; handlers that a user has set are still reached.
+        logger = logging.getLogger("stamina")
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
         if self._client is None:
             self._client = httpx.Client(timeout=self._timeout, follow_redirects=True)
         headers = {"Accept": "application/sparql-results+json", "User-Agent": "labelhedge (label graph)"}
@@ -250,7 +255,9 @@ class Endpoint:
             said = error.response.text.strip()[:200]
             raise LabelhedgeError(f"{self.url} answered {error.response.status_code}: {said or error}") from error
         except httpx.HTTPError as error:
-            raise LabelhedgeError(f"{self.url} cannot be asked: {error or type(error).__name__}") from error
+            raise LabelhedgeError(
+                f"{self.url} cannot be asked ({error or type(error).__name__}): check the address and the network"
+            ) from error
         return answer.content
 
 
