@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 
 from labelhedge.methods.posterior import calibrate, estimate_noise, examine_clean_set, fit_posterior, pair_features
 from labelhedge.methods.words import WordModel, WordVectors
@@ -20,8 +21,9 @@ def test_pair_features_are_what_a_loop_over_pairs_finds(seed, count, rows):
     draw = np.random.default_rng(seed)
     observed = draw.random((rows, count)) < 0.4
     view = draw.normal(0, 8, (rows, count))
-    siblings = [[other for other in range(count) if other != label and draw.random() < 0.4] for label in range(count)]
-    found = pair_features(observed, [view], siblings)
+    related = (draw.random((count, count)) < 0.4) & ~np.eye(count, dtype=bool)
+    siblings = [np.flatnonzero(row) for row in related]
+    found = pair_features(observed, [view], csr_array(related))
     z = np.clip(view, -10, 10)
     for i in range(rows):
         for m in range(count):

@@ -24,12 +24,12 @@ def corpus_describe(corpus: CorpusArgument) -> None:
 def corpus_check(corpus: CorpusArgument) -> None:
     """Validate a corpus, decode every image, read its graph."""
     from labelhedge.corpus import Corpus
-    from labelhedge.graph import describe_siblings, read_triples, siblings
+    from labelhedge.graph import LabelGraph, describe_siblings
 
     opened = Corpus.open(corpus, progress=interactive())
     show(opened.check(progress=interactive()))
     if opened.graph_path:
-        show(describe_siblings(siblings(read_triples(opened.graph_path), opened.labels)))
+        show(describe_siblings(LabelGraph.from_file(opened.graph_path, opened.labels).sibling_matrix()))
 
 
 @app.command(

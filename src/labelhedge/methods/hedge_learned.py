@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 from labelhedge.methods.hedge_networks import CrossFitted, Lesson, View
 from labelhedge.methods.hedge_noise import through_noise
@@ -24,7 +25,8 @@ def learned(networks: CrossFitted, words: WordVectors | None, rounds: int, *, no
 class _Learning:
     def __init__(self, networks: CrossFitted, words: WordVectors | None) -> None:
         self.networks, self.task, self.words = networks, networks.task, words
-        self.siblings = self.task.siblings() if self.task.graph else [[] for _ in self.task.labels]
+        unrelated = scipy.sparse.csr_array((len(self.task.labels),) * 2, dtype=bool)
+        self.siblings = self.task.siblings() if self.task.graph else unrelated
         self.observers: Sequence[View] | None = None
 
     def lesson(self, rounds: int, noisy_view: bool) -> Lesson:

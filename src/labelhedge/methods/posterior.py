@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import scipy.optimize
+import scipy.sparse
 import scipy.stats
 
 from labelhedge.labels import soften
@@ -25,7 +26,7 @@ LIMIT = 10.0
 """Logits are clipped to this size: a teacher may be sure, but not infinitely."""
 
 
-def pair_features(observed: Bools, views: Sequence[Floats], siblings: Sequence[Sequence[int]]) -> Floats:
+def pair_features(observed: Bools, views: Sequence[Floats], siblings: scipy.sparse.csr_array) -> Floats:
     """What is known of each (sample, label) pair, beside the label itself.
 
     Parameters
@@ -33,7 +34,8 @@ def pair_features(observed: Bools, views: Sequence[Floats], siblings: Sequence[S
     observed : (n, L) bool
     views : sequence of (n, L) logits
         Predictions by models that have not seen the samples.
-    siblings : L sequences of label numbers
+    siblings : (L, L) csr_array of bool
+        See :meth:`labelhedge.graph.LabelGraph.sibling_matrix`.
 
     Returns
     -------
@@ -42,16 +44,13 @@ def pair_features(observed: Bools, views: Sequence[Floats], siblings: Sequence[S
         observed, the largest logit of another label, the expected number of labels, the largest logit of a sibling, and
         that of another observed label.
     """
-    count = observed.shape[1]
     y = observed.astype(np.float64)
-    related = [number for number in range(count) if len(siblings[number])]
-    members = np.array([sibling for number in related for sibling in siblings[number]], np.int64)
-    starts = np.cumsum([0, *(len(siblings[number]) for number in related)])[:-1]
+    related = np.flatnonzero(np.diff(siblings.indptr))
 
     def over_siblings(values: Floats, otherwise: float) -> Floats:
         best = np.full(values.shape, otherwise)
-        if related:
-            best[:, related] = np.maximum.reduceat(values[:, members], starts, axis=1)
+        if len(related):
+            best[:, related] = np.maximum.reduceat(values[:, siblings.indices], siblings.indptr[related], axis=1)
         return best
 
     features = [y, np.broadcast_to(y.any(1, keepdims=True), y.shape), over_siblings(y, 0.0)]

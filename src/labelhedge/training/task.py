@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 import torch
 from torch import Tensor, nn
 
 from labelhedge.corpus import EvaluationView, Label, TrainingView
 from labelhedge.corpus.views import LabelSets, Sight
 from labelhedge.errors import LabelhedgeError
-from labelhedge.graph import read_triples, siblings
+from labelhedge.graph import LabelGraph
 from labelhedge.labels import soften
 from labelhedge.models import Classifier, NetworkSettings
 from labelhedge.training.fit import Fit, write_array
@@ -149,8 +150,8 @@ class Task:
         soft: npt.NDArray[np.float32] = soften(logits.astype(np.float32), temperature, exclusive=self.exclusive)
         return soft
 
-    def siblings(self, relations: Collection[str] | None = None) -> list[list[int]]:
-        """Siblings of every label in the corpus's graph.
+    def siblings(self, relations: Collection[str] | None = None) -> scipy.sparse.csr_array:
+        """Siblings of every label in the corpus's graph, (L, L) bool.
 
         Raises
         ------
@@ -161,7 +162,7 @@ class Task:
             raise LabelhedgeError(
                 "the corpus has no graph.nt, so no label has siblings: leave out the methods that need it"
             )
-        return siblings(read_triples(self.graph), self.labels, relations)
+        return LabelGraph.from_file(self.graph, self.labels).sibling_matrix(relations)
 
     def train_model(
         self,
