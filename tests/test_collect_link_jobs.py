@@ -5,6 +5,7 @@ import fcntl
 import gzip
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -111,11 +112,11 @@ if __name__ == "__main__":
 """
 
 
-def run(script, *arguments, **variables):
+def run(script, *arguments, stderr=subprocess.PIPE, **variables):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")])} | variables
     return subprocess.Popen(
         [sys.executable, str(script), *map(str, arguments)],
-        env=environment, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment, start_new_session=True, stdout=subprocess.PIPE, stderr=stderr, text=True,
     )  # fmt: skip
 
 
@@ -138,6 +139,16 @@ def test_a_killed_job_goes_on_to_the_same_bytes(tmp_path, packed):
     for folder in (out, tmp_path / "whole"):
         assert link(path, folder, linker=Words("fox"), part_size=10).read == 400
     assert state(out) == state(tmp_path / "whole")
+
+
+def test_daft_says_nothing_on_a_terminal(metadata, tmp_path):
+    (tmp_path / "job.py").write_text(SCRIPT)
+    terminal, end = pty.openpty()
+    job = run(tmp_path / "job.py", metadata, tmp_path / "linked", 2, 50, stderr=end)
+    job.communicate()
+    assert job.returncode == 0
+    os.write(end, b"done")
+    assert os.read(terminal, 10_000) == b"done"
 
 
 def test_memory_does_not_grow_with_the_input(tmp_path):

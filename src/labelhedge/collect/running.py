@@ -21,9 +21,10 @@ RUNNERS = ("native", "ray")
 
 
 def import_daft() -> Any:
-    """The package daft, which is told not to send statistics of its use anywhere."""
+    """The package daft, told to send no statistics of its use anywhere, and to print nothing."""
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
+    os.environ.setdefault("DAFT_SHOW_QUERY_ID", "0")
     try:
         import daft
     except ModuleNotFoundError as error:
