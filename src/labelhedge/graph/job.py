@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, new_file
 from labelhedge.graph.build import Match, build_graph, figures_table, useless_lines
 from labelhedge.graph.files import NAME, TableFormat
 from labelhedge.graph.information import fitting_siblings, measure_relations
@@ -53,13 +53,9 @@ def build_file(
     ValueError
         When an option is wrong, a source cannot be read, or no graph results.
     """
-    out = Path(out)
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already: pass --overwrite, or name another file with --out")
+    out = new_file(out, overwrite=overwrite)
     if match not in ("uri", "name", "id"):
         raise LabelhedgeError(f"--match is uri, name or id, found {match!r}")
-    if not out.parent.is_dir():
-        raise LabelhedgeError(f"{out.parent} is no folder: make it, or name another file with --out")
     parts = tuple(part.strip() for part in columns.split(",")) if columns else None
     if parts is not None and len(parts) != 3:
         raise LabelhedgeError(f"--columns names head, tail and relation, found {columns!r}")
@@ -115,13 +111,11 @@ def show_file(
     FileExistsError
         When `out` is there and `overwrite` is false.
     """
-    path, out = Path(path), Path(out)
+    path, out = Path(path), new_file(out, overwrite=overwrite)
     if not path.exists():
         raise LabelhedgeError(f"{path} is not there: make it with `labelhedge graph build {path.parent} --from …`")
     if out.suffix.lower() != ".svg":
         raise LabelhedgeError(f"{out}: the picture is an SVG file; give it the ending .svg")
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} is there already: pass --overwrite, or name another file with --out")
     graph = LabelGraph.from_file(path, labels)
     chosen = [graph.relations[number] for number in graph.numbers(relations)]
     figures = measure_relations(graph)
