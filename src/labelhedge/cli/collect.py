@@ -67,7 +67,7 @@ def collect_link(
         progress=interactive(),
     )
     show(summary.table())
-    show(summary.line(out))
+    show("\n".join([summary.line(out), *summary.notes(out)]))
 
 
 @app.command(
@@ -92,12 +92,16 @@ def collect_domains(
     visual: Annotated[Path | None, typer.Option(help="With --choose: a list of the entities to choose from.")] = None,
     exclude: Annotated[Path | None, typer.Option(help="With --choose: a list of entities to leave out.")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV to write: the vocabulary, or the table.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a CSV that is there.")] = False,
     runner: Runner = "native",
 ) -> None:
     """Print the entities and photos of each domain, and choose a domain's vocabulary."""
     from labelhedge.collect.domains import count_domains
     from labelhedge.collect.vocabulary import choose_vocabulary
+    from labelhedge.errors import new_file
 
+    if out is not None:
+        new_file(out, overwrite=overwrite)
     counts = count_domains(linked, types or (), domains=domain, wordnet=wordnet, runner=runner)
     show(counts.table(top))
     show(counts.summary(top))

@@ -5,9 +5,10 @@ on. Needs ``pip install 'labelhedge[collect]'``.
 """
 
 from labelhedge.collect.domains import DomainCounts, count_domains
-from labelhedge.collect.link import LinkSummary, link_photos
+from labelhedge.collect.link import link_photos
 from labelhedge.collect.photos.sources import read_photos
 from labelhedge.collect.photos.yfcc import copy_url, photo_hash
+from labelhedge.collect.summary import LinkSummary
 from labelhedge.collect.vocabulary import Vocabulary, choose_vocabulary
 
 __all__ = [

@@ -15,7 +15,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,72 +36,18 @@ from labelhedge.collect.parts import (
 from labelhedge.collect.photos.folders import folder_state, write_listing
 from labelhedge.collect.photos.rows import Piece, Source, schema_of
 from labelhedge.collect.photos.sources import Paths, find_inputs, listing_path, open_sources
+from labelhedge.collect.records import check_folder
 from labelhedge.collect.running import distribute, progress_bar, set_runner
+from labelhedge.collect.summary import LinkSummary
 from labelhedge.errors import LabelhedgeError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from labelhedge.collect.records import Linker
 
 PART_SIZE = 50_000
 FORMAT_VERSION = 1
 _ANSWERS = "answers.sqlite"
 _OURS = ("job.json", "summary.json", "photos", "rejects", *(f"{_ANSWERS}{end}" for end in ("", "-wal", "-shm")))
-
-
-@dataclass(frozen=True)
-class LinkSummary:
-    """Counts of a folder of linked photos; ``read = linked + rejected``.
-
-    Attributes
-    ----------
-    files, read, linked, rejected : int
-        Inputs; lines, rows or images; photos; what is no photo.
-    with_entities, entities : int
-        Photos with one entity at least; entities found, in all.
-    reasons : dict of reason to number of rejects, the most frequent first
-    further_lines : int
-        Lines of tables, beyond the first, of records with a field quoted over lines; with `read` they make the lines
-        below the headers.
-    refused : int
-        Texts that the linker's service refused; they have no entities.
-    """
-
-    files: int
-    read: int
-    linked: int
-    with_entities: int
-    entities: int
-    rejected: int
-    reasons: dict[str, int]
-    further_lines: int = 0
-    refused: int = 0
-
-    def line(self, out: str | os.PathLike[str]) -> str:
-        """The counts in a line."""
-        return f"{self.read:,} read = {self.linked:,} linked + {self.rejected:,} rejected: {out}"
-
-    def table(self, most: int = 20) -> Table:
-        """The counts, to print; of the reasons the `most` frequent."""
-        from rich.table import Table
-
-        table = Table("", "count", title=None)
-        table.columns[1].justify = "right"
-        rows = [("inputs" if self.files != 1 else "input", self.files), ("read", self.read), ("linked", self.linked)]
-        if self.further_lines:
-            rows.insert(2, ("  further lines of records", self.further_lines))
-        rows += [("  with an entity", self.with_entities), ("  entities", self.entities)]
-        if self.refused:
-            rows.append(("  texts that the linker's service refused", self.refused))
-        rows.append(("rejected", self.rejected))
-        reasons = list(self.reasons.items())
-        rows += [(f"  {reason}", count) for reason, count in reasons[:most]]
-        if rest := reasons[most:]:
-            rows.append((f"  {len(rest)} other reasons", sum(count for _, count in rest)))
-        for name, count in rows:
-            table.add_row(name, f"{count:,}")
-        return table
 
 
 def link_photos(
@@ -299,7 +245,11 @@ def _check_same(path: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> No
     now = {file["path"]: file for file in wanted["inputs"]}
     differing += [f"{name} was read, and now is not" for name in before if name not in now]
     differing += [f"{name} was not read" for name in now if name not in before]
-    differing += [f"{name} has changed" for name in now if name in before and now[name] != before[name]]
+    for name, file in now.items():
+        if name in before and file != before[name]:
+            formats = before[name]["format"], file["format"]
+            change = "has changed" if formats[0] == formats[1] else "was read as {}, and now as {}".format(*formats)
+            differing.append(f"{name} {change}")
     if not differing and list(before) != list(now):
         differing = ["the inputs come in another order"]
     if differing:
@@ -326,19 +276,11 @@ def _differing_linker(begun: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def _check_folder(folder: Path, inputs: Sequence[tuple[Path, str]]) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise LabelhedgeError(f"{folder} is a file: name a folder to write")
     for path, format in inputs:
         if format == "folder" and folder.is_relative_to(path):
             raise LabelhedgeError(f"{folder} lies in the folder of images {path}: name one outside of it")
-    if folder.exists() and not (folder / "job.json").exists():
-        others = [
-            entry.name
-            for entry in folder.iterdir()
-            if entry.name not in _OURS and not entry.name.startswith(("listing-", "."))
-        ]
-        if others:
-            raise LabelhedgeError(f"{folder} holds something else ({sorted(others)[0]}): name a new folder")
+    if not (folder / "job.json").exists():
+        check_folder(folder, (*_OURS, "listing-*"))
 
 
 def _clear(folder: Path) -> None:

@@ -18,7 +18,8 @@ A folder of images, as `labelhedge collect download` writes it:
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -113,6 +114,25 @@ def photo_text(title: str | None, tags: Sequence[str] | None, description: str |
     """
     lines = [title or "", ", ".join(tags or ()), description or ""]
     return "\n".join(line for line in lines if line)
+
+
+def check_folder(folder: Path, ours: Collection[str]) -> None:
+    """Check that a folder to write into is new, or holds nothing but what is ours and hidden files.
+
+    Raises
+    ------
+    LabelhedgeError
+        When it is a file, or holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise LabelhedgeError(f"{folder} is a file: name a folder to write")
+    others = [
+        entry.name
+        for entry in (folder.iterdir() if folder.exists() else ())
+        if not entry.name.startswith(".") and not any(fnmatch(entry.name, name) for name in ours)
+    ]
+    if others:
+        raise LabelhedgeError(f"{folder} holds something else ({min(others)}): name a new folder")
 
 
 def complete_linked(folder: str | os.PathLike[str]) -> Path:

@@ -124,18 +124,22 @@ def guess_format(path: Path) -> str:
     if ending in ("parquet", "csv"):
         return ending
     lines = first_lines(path, 20)
-    line = lines[0] if lines else None
-    if line is not None and looks_like_yfcc(line):
+    if not lines:
+        if ending:
+            return ending
+        raise LabelhedgeError(f"{path} begins with no text in UTF-8: name a table or metadata, or fetch it again")
+    line = lines[0]
+    if looks_like_yfcc(line):
         return "yfcc"
     if sum(looks_like_yfcc(later) and "://" in later for later in lines[1:]) * 2 > len(lines) - 1:
         return "yfcc"  # with a damaged first line
-    if ending == "jsonl" and line is not None and line.lstrip().startswith("["):
+    if ending == "jsonl" and line.lstrip().startswith("["):
         raise LabelhedgeError(f"{path} is one JSON array: write JSON lines, an object a line")
     if ending:
         return ending
-    if line is not None and line.startswith("{"):
+    if line.startswith("{"):
         return "jsonl"
-    if line is not None and len(line.split("\t")) in (23, 25):
+    if len(line.split("\t")) in (23, 25):
         return "yfcc"
     raise LabelhedgeError(f"{path}: the format is not known by its ending; name it: --format {'|'.join(FORMATS)}")
 

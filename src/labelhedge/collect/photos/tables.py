@@ -76,8 +76,8 @@ class Delimited(Source):
         """The names of the columns, and where the records begin."""
         for line in read_lines(self.path):
             if isinstance(line.text, Reject):
-                mend = ": save it as UTF-8" if line.text.reason == "not UTF-8" else ""
-                raise LabelhedgeError(f"{self.path}: the header cannot be read ({line.text.reason}){mend}")
+                mend = "save it as UTF-8" if line.text.reason == "not UTF-8" else "fetch or write it again"
+                raise LabelhedgeError(f"{self.path}: the header cannot be read ({line.text.reason}): {mend}")
             fields = _parse(line.text, self.delimiter)
             self._trusted = line.text.rstrip("\r\n") == self.delimiter.join(f'"{name}"' for name in fields)
             if isinstance(fields, str) or not any(fields):
