@@ -71,5 +71,3 @@ def collect_download(
         progress=interactive(),
     )
     show(str(summary))
-    if summary.failed:
-        show("to ask again for those that failed: the same command with --retry-failed")

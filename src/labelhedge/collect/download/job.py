@@ -27,7 +27,7 @@ from labelhedge.collect.download.photos import Ask, Photos
 from labelhedge.collect.download.picture import VERSION, Budget, Picture, prepare
 from labelhedge.collect.download.settings import Failure, Settings
 from labelhedge.collect.photos.lines import DAMAGED
-from labelhedge.collect.records import IMAGES
+from labelhedge.collect.records import IMAGES, check_folder
 from labelhedge.errors import LabelhedgeError
 
 _ROOM = 32  # jobs that wait, for each worker: enough to find other hosts among them
@@ -70,6 +70,8 @@ class Summary:
         if self.reasons[_DAMAGED_LIST]:
             lines.append("the list is cut off or damaged, and its rest was not read: get it whole, and run this again")
         lines.append(f"{self.fetched:,} addresses were fetched in this run; table: {self.folder / 'images.parquet'}")
+        if self.failed > sum(self.reasons[fault] for fault in (_NO_ADDRESS, _BAD_ROW, _DAMAGED_LIST)):
+            lines.append("to ask again for those that failed: the same command with --retry-failed")
         return "\n".join(lines)
 
 
@@ -111,8 +113,8 @@ def download(
     settings = settings or Settings()
     asks = Photos(photos, copy=copy, id=id_column, url=url_column)
     folder = Path(out)
-    if folder.is_file():
-        raise LabelhedgeError(f"{out} is a file: name a folder to write")
+    if not (folder / _STATE).exists():
+        check_folder(folder, ("files", "images.parquet"))
     with _alone(folder):
         with _ledger(folder, settings) as ledger:
             if retry_failed:

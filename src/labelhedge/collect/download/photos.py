@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,15 @@ class Ask(NamedTuple):
     id: str
     url: str | None
     problem: str | None = None
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise LabelhedgeError(f"{path} cannot be read as Parquet ({error}): write it again") from error
 
 
 class Photos:
@@ -79,7 +89,11 @@ class Photos:
 
     def __len__(self) -> int:
         """How many, as far as that is known without reading; 0 where it is not."""
-        return sum(pq.read_metadata(file).num_rows for file in self._files)
+        count = 0
+        for path in self._files:
+            with _parquet(path) as file:
+                count += file.metadata.num_rows
+        return count
 
     def batches(self) -> Iterator[list[Ask]]:
         """The photos, about a thousand at a time."""
@@ -100,15 +114,12 @@ class Photos:
         return files
 
     def _parquet(self, path: Path) -> Iterator[list[Ask]]:
-        try:
-            with pq.ParquetFile(path) as file:
-                columns = self._columns(file.schema_arrow.names, path)
-                row = 0
-                for batch in file.iter_batches(_BATCH, columns=columns):
-                    yield self._asks(batch, path, row)
-                    row += len(batch)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise LabelhedgeError(f"{path} cannot be read as Parquet ({error}): write it again") from error
+        with _parquet(path) as file:
+            columns = self._columns(file.schema_arrow.names, path)
+            row = 0
+            for batch in file.iter_batches(_BATCH, columns=columns):
+                yield self._asks(batch, path, row)
+                row += len(batch)
 
     def _delimited(self, delimiter: str) -> Delimited:
         """The reader of a table; of its columns only those that are asked for are looked at."""
