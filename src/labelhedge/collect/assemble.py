@@ -24,11 +24,11 @@ from labelhedge.collect.assembly.images import Downloads, Prepare
 from labelhedge.collect.assembly.job import Job, Row, Sample, kept_columns
 from labelhedge.collect.assembly.labels import CorpusLabels, with_kinds
 from labelhedge.collect.assembly.linked import LinkedPhotos
-from labelhedge.corpus import Corpus, CorpusInfo, write_corpus
+from labelhedge.corpus import Corpus, CorpusInfo, Label, write_corpus
 from labelhedge.corpus.near_duplicates import group_looks, join_groups
 from labelhedge.corpus.splits import FRACTIONS, make_splits, short_of
 from labelhedge.errors import LabelhedgeError, reading
-from labelhedge.graph import read_triples
+from labelhedge.graph import LabelGraph, read_triples
 from labelhedge.graph.wordnet import DEBIAN
 
 if TYPE_CHECKING:
@@ -253,7 +253,13 @@ def assemble_corpus(
         rare=[(labels.labels[number].name, images) for number, images in rare],
         groups=len(sizes),
         grouped=sum(size for size in sizes.values() if size > 1),
-        remarks=[*([lacking] if lacking else []), *job.remarks, *short_of(splits, clean_share), *_remarks(rows, job)],
+        remarks=[
+            *([lacking] if lacking else []),
+            *job.remarks,
+            *short_of(splits, clean_share),
+            *_remarks(rows, job),
+            *_of_graph(graph, info.labels),
+        ],
     )
 
 
@@ -283,6 +289,13 @@ def _groups(ids: list[str], samples: Sequence[Sample], near: bool, given: str | 
     if near:
         groupings.append(group_looks(ids, [sample.look for sample in samples]))
     return groupings[0] if len(groupings) == 1 else join_groups(ids, *groupings)
+
+
+def _of_graph(graph: str | os.PathLike[str] | None, labels: Sequence[Label]) -> list[str]:
+    """That a graph tells nothing of the labels, if that is so."""
+    if graph is None or len(LabelGraph.from_file(graph, labels).label):
+        return []
+    return [f"{graph} says nothing of any label: its subjects are not the labels' URIs, such as {labels[0].uri}"]
 
 
 def _remarks(rows: Mapping[str, Row], job: Job) -> list[str]:

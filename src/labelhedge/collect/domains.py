@@ -83,13 +83,15 @@ class DomainCounts:
         return table
 
     def summary(self, top: int = 20) -> str:
-        """What the table leaves out, in a line."""
+        """What the table leaves out, in a line; and why it may be empty."""
         parts = [
             f"{self.photos:,} photos with {self.entities:,} entities",
             f"{len(self.without):,} of them in no domain",
         ]
         if len(self.domains) > top:
             parts.append(f"{len(self.domains) - top:,} more domains")
+        if self.without and not self.domains:
+            parts.append(f"do the types call them by URIs such as {self.without[0].uri}?")
         return "; ".join(parts)
 
     def write(self, path: str | os.PathLike[str]) -> None:

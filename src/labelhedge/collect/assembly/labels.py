@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from labelhedge.collect.photos.columns import semicolons
 from labelhedge.collect.records import VOCABULARY
 from labelhedge.corpus import Label
 from labelhedge.errors import LabelhedgeError, reading
@@ -208,8 +209,8 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
         missing = [name for name in columns if name not in (reader.fieldnames or ())]
         if missing:
             raise LabelhedgeError(
-                f"{path} lacks the column {missing[0]!r}: its first line must name {', '.join(columns)}; found "
-                f"{', '.join(reader.fieldnames or ()) or 'nothing'}"
+                f"{path} lacks the column {missing[0]!r}: its first line must name {', '.join(columns)}; "
+                + (semicolons(reader.fieldnames or ()) or f"found {', '.join(reader.fieldnames or ()) or 'nothing'}")
             )
         for row in reader:
             yield reader.line_num, {name: (row[name] or "").strip() for name in reader.fieldnames or ()}

@@ -71,8 +71,10 @@ def import_class_folders(
     names = sorted({file.label for _, _, files in found for file in files if file.label is not None})
     if not options.exclusive:  # there, background needs a label of its own
         names = [name for name in names if name != background]
-    if not names:
-        raise LabelhedgeError(f"{folder} holds no class folder with a file in it: put images into folders, one a label")
+    empty = [tree for tree, _, files in found if all(file.label is None for file in files)]
+    if empty or not names:
+        where = empty[0] if empty else folder
+        raise LabelhedgeError(f"{where} holds no class folder with a file in it: put images into folders, one a label")
 
     def items() -> Iterator[Item]:
         for tree, checked, files in found:
