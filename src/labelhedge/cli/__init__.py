@@ -13,7 +13,7 @@ from labelhedge.cli import collect, corpus, graph, importing, review, runs, veri
 from labelhedge.cli import collect_download as collect_download  # adds `download` to the group `collect`
 from labelhedge.cli import crosslink as crosslink  # adds `crosslink` to the group `verify`
 from labelhedge.cli import importing_photos as importing_photos  # adds `photos` to the group `import`
-from labelhedge.cli.common import fail
+from labelhedge.cli.common import fail, in_words
 
 app = typer.Typer(
     help="Train image classifiers from noisy labels, hedged by a small clean set and a graph of label relations.",
@@ -48,7 +48,7 @@ def main() -> None:
     except typer.Abort:
         fail("stopped", status=130)
     except (LabelhedgeError, OSError, ModuleNotFoundError, FloatingPointError) as error:
-        fail(str(error), status=2)
+        fail(in_words(error), status=2)
     if status:
         raise SystemExit(status)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -60,6 +62,24 @@ def show(what: Any) -> None:
     from rich.console import Console
 
     Console().print(what, highlight=False)
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong and what to do; of an error of the system its file, in the place of its number."""
+    if not isinstance(error, OSError) or error.filename is None or error.errno is None:
+        return str(error)
+    mends = {
+        errno.ENOENT: "name one that is there",
+        errno.ENOTDIR: "name another place",
+        errno.EEXIST: "name another place",
+        errno.EISDIR: "name a file",
+        errno.EACCES: "change its permissions, or name another place",
+        errno.EPERM: "change its permissions, or name another place",
+        errno.EROFS: "name another place",
+        errno.ENOSPC: "make room, or name another place",
+    }
+    mend = mends.get(error.errno)
+    return f"{error.filename}: {os.strerror(error.errno).lower()}" + (f"; {mend}" if mend else "")
 
 
 def fail(message: str, *, status: int) -> NoReturn:

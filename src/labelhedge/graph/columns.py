@@ -41,13 +41,7 @@ def read_columns(path: str | os.PathLike[str]) -> tuple[Column, Column, Column] 
     """
     import pyarrow.csv
 
-    with Path(path).open("rb") as file:
-        start = file.read(1 << 16)
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)  # pyarrow prints a traceback of its own where it cannot
-    except UnicodeDecodeError:
-        return None
-    if not start:
+    if not Path(path).stat().st_size or not _is_utf8(path):
         return None
     odd: list[str] = []
 
@@ -85,6 +79,19 @@ def read_columns(path: str | os.PathLike[str]) -> tuple[Column, Column, Column] 
         _renumbered(column, iris) for column, iris in zip(columns, parsed, strict=True) if iris is not None
     )
     return subject, relation, entity
+
+
+def _is_utf8(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is text; of odd rows that are none pyarrow prints a traceback, which nothing can catch."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _used(column: Column) -> Column:
