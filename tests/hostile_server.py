@@ -51,7 +51,11 @@ class HostileServer:
 
             def handle_any(self):
                 length = int(self.headers.get("Content-Length") or 0)
-                self.sent = self.rfile.read(length).decode() if length else ""
+                sent = self.rfile.read(length) if length else b""
+                if len(sent) < length:  # a client that was killed amid a request has asked nothing
+                    self.close_connection = True
+                    return
+                self.sent = sent.decode()
                 server.serve(self)
 
             do_GET = do_POST = handle_any
