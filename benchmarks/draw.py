@@ -60,7 +60,7 @@ def table(name: str, variant: str) -> str:
         cells += [percent(row.last_accuracy) if row.last_accuracy is not None else ""] if kept else []
         cells += [percent(row.mean, row.std)] if single else []
         cells += ["" if row.difference is None else percent(row.difference, row.difference_std, sign=True)]
-        cells += ["" if row.better is None else f"{row.better} of {row.seeds}"]
+        cells += ["" if row.better is None else f"{row.better} of {row.pairs}"]
         cells += [paired(results, "hedge", row.method), percent(row.dev)]
         cells += ["" if row.weight is None else f"{row.weight:.2f}", f"{row.seconds:.0f}" if row.seconds else ""]
         lines.append(f"| `{row.method}` | {' | '.join(cells)} |")

@@ -27,8 +27,9 @@ epochs, seeds 0 to 2, test mAP in %, mean ± std over seeds, differences paired 
     hedge               29.7 ± 2.5                               27.9 ± 2.9
     upper-bound         28.6 ± 3.0    +1.1 ± 0.5  3 of 3         28.6 ± 3.0    -0.7 ± 1.2  1 of 3
 
-At equal total budget (seed 0 only, representative): noisy 26.7, finetune 26.3, ensemble 31.2, hedge 32.6. All methods:
-docs/results.md; all numbers, by seed and label: docs/results/species-cpu.json.
+Trained six times as long (seed 0 only, representative; ensemble and finetune then cost what hedge does): noisy 26.7,
+finetune 26.3, ensemble 31.2, hedge 32.6. All methods: docs/results.md; all numbers, by seed and label:
+docs/results/species-cpu.json. guided-dev by the rule of one standard error: docs/results/again/guided-dev-species.json.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ and a run folder of its own under `--out`; what is trained is kept, so the same 
 
     python benchmarks/clipart.py --out runs/clipart              # all seeds of the preset, --jobs 2 at once
     python benchmarks/clipart.py --out runs/clipart --collect    # only gather what is finished
-    python benchmarks/clipart.py --methods guided --keep --publish    # measure one method again
 """
 
 from __future__ import annotations
@@ -24,8 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from labelhedge.results import Results
 
 DOCS = Path(__file__).parent.parent / "docs" / "results"
 
@@ -78,7 +75,7 @@ def sample_table(
     """The samples of a corpus from rows of a table with columns `id` and `image` (bytes).
 
     `sets` holds row numbers; `observed` and `trusted` are of train, `verified` of train, dev and test in turn.
-    Dev and test are observed as they are.
+    The observed labels of dev and test are the true ones.
     """
     import pyarrow as pa
 
@@ -113,9 +110,6 @@ def main(benchmark: Benchmark, doc: str | None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs") / f"benchmark-{benchmark.name}")
     parser.add_argument("--collect", action="store_true", help="run nothing, gather what is finished")
     parser.add_argument("--publish", action="store_true", help="also write the JSON file to docs/results")
-    parser.add_argument(
-        "--keep", action="store_true", help="of what was published, keep the methods that were not run again"
-    )
     if benchmark.needs_data:
         parser.add_argument("--data", help="folder of the data; default: LABELHEDGE_DATA")
     options = parser.parse_args()
@@ -127,14 +121,21 @@ def main(benchmark: Benchmark, doc: str | None) -> None:
     seeds = [int(seed) for seed in options.seeds.split(",")] if options.seeds else list(preset.seeds)
     variants = options.variants.split(",") if options.variants else list(benchmark.variants)
     methods = options.methods.split(",") if options.methods else None
+    for given, known in ((variants, benchmark.variants), (methods or (), _names(benchmark))):
+        if unknown := [name for name in given if name not in known]:
+            parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
     out = options.out / options.preset
     if not options.collect:
         _run_all(benchmark, options.preset, variants, seeds, methods, out, options.jobs or preset.jobs)
-    published = DOCS / f"{benchmark.name}-{options.preset}.json" if options.keep else None
-    path = collect(benchmark, options.preset, out, seeds, published)
+    path = collect(benchmark, options.preset, out, seeds)
     if options.publish:
         path = shutil.copy(path, DOCS / path.name)
     print(f"results: {path}")
+
+
+def _names(benchmark: Benchmark) -> list[str]:
+    """All methods of all variants."""
+    return list(dict.fromkeys(name for compared in benchmark.variants.values() for name in compared))
 
 
 def run_one(benchmark: Benchmark, preset_name: str, variant: str, seed: int, methods: Any, out: Path) -> str:
@@ -174,20 +175,14 @@ def _schedule(training: Mapping[str, Any], times: int) -> dict[str, Any]:
     return {name: times * value if name in counted else value for name, value in training.items()}
 
 
-def collect(benchmark: Benchmark, preset: str, out: Path, seeds: Sequence[int], published: Path | None = None) -> Path:
-    """Gather the finished runs of these seeds into `<name>-<preset>.json`, and print their tables.
-
-    Methods, seeds and variants that were not run again are taken from a published file.
-    """
+def collect(benchmark: Benchmark, preset: str, out: Path, seeds: Sequence[int]) -> Path:
+    """Gather the finished runs of these seeds into `<name>-<preset>.json`, and print their tables."""
     from rich.console import Console
 
     from labelhedge.results import Results
 
-    earlier = json.loads(published.read_text()) if published else {"variants": {}, "environments": []}
     content: dict[str, Any] = {"benchmark": benchmark.name, "about": benchmark.about, "preset": preset}
-    content |= {"data": dict(benchmark.presets[preset].data), "environments": earlier["environments"]}
-    if earlier.get("data", content["data"]) != content["data"]:
-        raise SystemExit(f"{published} was made of other data, {earlier['data']}: nothing of it can be kept")
+    content |= {"data": dict(benchmark.presets[preset].data), "environments": []}
     content["variants"] = {}
     for variant in benchmark.variants:
         together: Results | None = None
@@ -196,16 +191,13 @@ def collect(benchmark: Benchmark, preset: str, out: Path, seeds: Sequence[int], 
                 continue
             found = Results.load(path.parent)
             recipe = {**found.recipe, "corpus": benchmark.name, "out": None, "seeds": []}
-            together = together or _results(benchmark.name, variant, {"recipe": recipe, "results": []})
+            together = together or Results(corpus={"name": f"{benchmark.name}, {variant}", "hash": ""}, recipe=recipe)
             if recipe != together.recipe:
                 raise SystemExit(f"{path.parent} was run with another recipe than the runs before it: run it again")
             together.results += found.results
             machine = json.loads((path.parent / "environment.json").read_text())
             if machine not in content["environments"]:
                 content["environments"].append(machine)
-        if variant in earlier["variants"]:
-            kept = _results(benchmark.name, variant, earlier["variants"][variant])
-            together = kept if together is None else merged(kept, together)
         if together is None:
             continue
         Console(width=120).print(together.table())
@@ -217,41 +209,6 @@ def collect(benchmark: Benchmark, preset: str, out: Path, seeds: Sequence[int], 
     path = out / f"{benchmark.name}-{preset}.json"
     path.write_text(json.dumps(content, indent=1))
     return path
-
-
-def _results(benchmark: str, variant: str, content: Mapping[str, Any]) -> Results:
-    from labelhedge.results import Results
-
-    corpus = {"name": f"{benchmark}, {variant}", "hash": ""}
-    return Results.model_validate({"corpus": corpus, "recipe": content["recipe"], "results": content["results"]})
-
-
-def merged(earlier: Results, later: Results, baseline: str = "noisy") -> Results:
-    """Earlier results, and in the place of those that were measured again the later ones.
-
-    Differences are paired by seed, so the two must have been measured on the same: with the same network and training
-    settings, and with the same score of the baseline in every seed that both have. What came out the same keeps the
-    seconds of its first time.
-    """
-    for name in ("network", "training"):
-        if earlier.recipe[name] != later.recipe[name]:
-            raise SystemExit(f"{later.corpus['name']}: {name} is not as it was published: run all methods again")
-    scores = {result.seed: result.score for result in earlier.of(baseline)}
-    for result in later.of(baseline):
-        if abs(result.score - scores.get(result.seed, result.score)) > 1e-9:
-            raise SystemExit(
-                f"{later.corpus['name']}, seed {result.seed}: {baseline} has {result.score:.6f} on test and was "
-                f"published with {scores[result.seed]:.6f}: run all methods again"
-            )
-    again = {(result.method, result.seed): result for result in later.results}
-    results = []
-    for result in earlier.results:
-        found = again.pop((result.method, result.seed), result)
-        results.append(result if found.average_precision == result.average_precision else found)
-    methods = {**earlier.recipe["methods"], **later.recipe["methods"]}
-    return earlier.model_copy(
-        update={"recipe": {**earlier.recipe, "methods": methods}, "results": [*results, *again.values()]}
-    )
 
 
 def _run_all(

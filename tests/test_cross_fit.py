@@ -10,7 +10,8 @@ from scipy.sparse import csr_array
 
 import labelhedge as lh
 from labelhedge.corpus import EvaluationView
-from labelhedge.evaluation import mean_average_precision
+from labelhedge.evaluation import accuracy, mean_average_precision
+from labelhedge.evaluation.bootstrap import paired_error
 from labelhedge.graph import relation_matrix
 from labelhedge.labels import propagate, risk, soften
 from labelhedge.methods import METHODS
@@ -253,6 +254,17 @@ def test_the_error_of_a_difference_on_dev(exclusive, tmp_path):
         )
     assert dev_error(task, one, other) == pytest.approx(expected, rel=0.3)
     assert dev_error(task, one, one) == 0
+
+
+def test_the_error_of_many_dev_samples_is_drawn_from_fewer():
+    draw = np.random.default_rng(0)
+    truth = np.eye(2, dtype=bool)[draw.integers(2, size=20_000)]
+    one, other = (truth + draw.normal(size=truth.shape) for _ in range(2))
+    right = [truth[np.arange(len(truth)), scores.argmax(1)].astype(float) for scores in (one, other)]
+    expected = np.std(np.subtract(*right)) / np.sqrt(len(truth))
+    assert paired_error(accuracy, truth, [(one, other)], seed=0, resamples=200) == pytest.approx(expected, rel=0.2)
+    with pytest.raises(ValueError, match="nothing to score"):
+        paired_error(accuracy, np.zeros((9, 2), bool), [(one[:9], other[:9])], seed=0)
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -101,3 +101,4 @@ def test_the_summary_is_paired_by_seed(finished):
         assert summary.difference == pytest.approx(gaps.mean())
         assert summary.difference_std == pytest.approx(gaps.std(ddof=1))
         assert summary.better == (gaps > 0).sum()
+        assert summary.pairs == len(gaps)

@@ -1,5 +1,6 @@
 """Which images to check next, by the pseudo labels of a run: against loops, and on what a run writes."""
 
+import json
 import math
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 import labelhedge as lh
 from labelhedge.cli import app
+from labelhedge.errors import LabelhedgeError
 from labelhedge.report.suspicion import SCHEMA, rank_suspects
 from labelhedge.review import OrderSettings, make_tasks
 from labelhedge.review.run_orders import Questions, usefulness
@@ -182,3 +184,22 @@ def test_the_command_takes_a_run(corpus):
     done = CliRunner().invoke(app, ["review", str(corpus.folder), "--order", "useful"])
     assert isinstance(done.exception, ValueError)
     assert "--run" in str(done.exception)
+
+
+def test_a_damaged_run_is_named(corpus, make_corpus, tmp_path):
+    run = write_run(tmp_path / "run", corpus, hedge=(drawn(corpus), 0.5))
+    written = (run / "results.json").read_text()
+    reviewed = lh.Corpus.open(make_corpus(tmp_path / "reviewed", cells={(1, "trusted"): True, (1, "verified"): [2]}))
+
+    def refused(message):
+        with pytest.raises(LabelhedgeError, match=message):
+            make_tasks(reviewed, "random", OrderSettings(run=run))
+
+    (run / "labels.parquet").write_bytes(b"PAR1 and no more")
+    refused(r"labels\.parquet is damaged .*run again")
+    content = json.loads(written)
+    content["corpus"].pop("hash")
+    (run / "results.json").write_text(json.dumps(content))
+    refused(r"labels\.parquet is damaged .*run again")
+    (run / "results.json").write_bytes(b"\xff" + written.encode())
+    refused(r"results\.json is no text in UTF-8")

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _PACKAGES = ("labelhedge", "torch", "numpy", "scipy", "accelerate", "pyarrow", "pillow", "onnxruntime")
 
 TELLING = 30
-"""Dev images from which on a method can be told to be worse than another."""
+"""With fewer dev images no method is said to be worse than another."""
 
 
 def run(recipe: Recipe, *, progress: bool = False, fresh: bool = False) -> Results:
@@ -318,6 +318,7 @@ class Experiment:
             name: [labels for seed in self.recipe.seeds if (labels := fits[name, seed].pseudo_labels()) is not None]
             for name in results.methods
         }
+        (self.folder / "results.json").unlink(missing_ok=True)  # never old results beside new labels
         write_labels(self.folder / "labels.parquet", self.corpus, {k: v for k, v in pseudo.items() if v})
         for path in (self.folder / "models").iterdir():  # of an earlier recipe
             if path.name not in results.methods and (path / "model.json").exists():

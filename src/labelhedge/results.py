@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, reading
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -66,7 +66,8 @@ class Result(BaseModel):
 class Summary(NamedTuple):
     """One method over all its seeds; mAPs in [0, 1], deviations are of the sample (n - 1), None for one seed.
 
-    ``difference`` is of accuracies where labels exclude each other, else of mAPs; ``dev`` is the same on dev.
+    ``difference`` is of accuracies where labels exclude each other, else of mAPs, over the ``pairs`` of seeds that the
+    method and the baseline share; ``dev`` is the same on dev.
     """
 
     method: str
@@ -83,6 +84,7 @@ class Summary(NamedTuple):
     accuracy_std: float | None = None
     last_map: float | None = None
     last_accuracy: float | None = None
+    pairs: int = 0
 
     @property
     def score(self) -> tuple[float, float | None]:
@@ -124,7 +126,8 @@ class Results(BaseModel):
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing: name the folder of a finished run, such as runs/demo")
         try:
-            results = cls.model_validate_json(path.read_text(encoding="utf-8"))
+            with reading(path):
+                results = cls.model_validate_json(path.read_text(encoding="utf-8"))
         except ValidationError as error:
             raise LabelhedgeError(
                 f"{path}: not the results of a run ({error.error_count()} faults, first at "
@@ -132,7 +135,7 @@ class Results(BaseModel):
             ) from error
         if (
             corpus is not None
-            and results.corpus["hash"] != corpus.hash
+            and results.corpus.get("hash") != corpus.hash
             and _unreviewed(Path(run) / "labels.parquet") != corpus.unreviewed_hash
         ):
             raise LabelhedgeError(
@@ -171,9 +174,10 @@ class Results(BaseModel):
         return max(self.of(method), key=lambda result: result.dev_score)
 
     def best_labels(self, methods: Collection[str]) -> str | None:
-        """Of methods that made pseudo labels the one whose taught the best network on dev, over their seeds.
+        """Of methods that made pseudo labels the one whose labels taught the best network on dev, over their seeds.
 
-        Of equals it is the later, of none it is None. A network that a method has rejected counts as what it was.
+        Of equals it is the later, of none it is None. Where a method has returned another model than the network that
+        its pseudo labels taught, that network's own score counts.
         """
         scores = {
             name: fmean(r.dev_score if r.taught_dev is None else r.taught_dev for r in self.of(name))
@@ -207,6 +211,7 @@ class Results(BaseModel):
                 accuracy_std=stdev(accuracies) if len(accuracies) > 1 else None,
                 last_map=_mean_of(results, "last_map"),
                 last_accuracy=_mean_of(results, "last_accuracy"),
+                pairs=len(differences),
             )
 
     def __str__(self) -> str:
@@ -243,7 +248,7 @@ class Results(BaseModel):
                 *([percent(row.accuracy, row.accuracy_std) if row.accuracy is not None else ""] * single),
                 percent(row.mean, row.std),
                 "" if row.difference is None else percent(row.difference, row.difference_std, sign=True),
-                "" if row.better is None else f"{row.better} of {row.seeds}",
+                "" if row.better is None else f"{row.better} of {row.pairs}",
                 percent(row.dev),
                 "" if row.weight is None else f"{row.weight:.2f}",
                 f"{row.seconds:.1f}" if row.seconds else "",
@@ -253,9 +258,13 @@ class Results(BaseModel):
 
 def _unreviewed(labels: Path) -> str:
     """What `labels.parquet` of a run says of its corpus; empty where there is none or it says nothing."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    known: dict[bytes, bytes] = (pq.read_schema(labels).metadata if labels.exists() else None) or {}
+    try:
+        known: dict[bytes, bytes] = (pq.read_schema(labels).metadata if labels.exists() else None) or {}
+    except pa.ArrowInvalid as error:
+        raise LabelhedgeError(f"{labels} is damaged ({error}). To mend it: run again") from error
     return known.get(UNREVIEWED, b"").decode()
 
 

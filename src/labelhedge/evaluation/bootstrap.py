@@ -18,6 +18,7 @@ Value = TypeVar("Value", float, FloatArray)
 LEVEL = 0.95
 """Of every interval here."""
 
+_DRAWN = 2_000  # samples of a paired draw
 _ENTRIES = 16_000_000  # of an array at work: 128 MB
 _ROUNDING = 1e-12  # C - C_0 of a label is a difference of numbers of at most 1
 
@@ -77,15 +78,23 @@ def paired_error(
     truth : (N, L) bool
     pairs : scores (N, L) of the one and of the other; of several pairs the mean difference counts
     seed, resamples : int
+
+    Raises
+    ------
+    ValueError
+        When no sample has a label: nothing can be scored.
     """
+    if not truth.any():
+        raise ValueError("no sample has a label: there is nothing to score")
     generator = np.random.default_rng(seed)
+    size = min(len(truth), _DRAWN)  # of more samples, draws of fewer: their error is larger by the root of the ratio
     differences: list[float] = []
     while len(differences) < resamples:
-        drawn = generator.integers(len(truth), size=len(truth))
+        drawn = generator.integers(len(truth), size=size)
         if truth[drawn].any():  # else nothing can be scored
             each = [measure(truth[drawn], one[drawn]) - measure(truth[drawn], other[drawn]) for one, other in pairs]
             differences.append(float(np.mean(each)))
-    return float(np.std(differences, ddof=1))
+    return float(np.std(differences, ddof=1) * np.sqrt(size / len(truth)))
 
 
 def label_blocks(count: int, width: int) -> Iterator[slice]:

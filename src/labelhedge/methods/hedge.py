@@ -6,6 +6,7 @@ each is to be believed can be learned, label by label and sample by sample, and 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar
@@ -22,7 +23,7 @@ from labelhedge.methods.words import WordVectors
 from labelhedge.training import Fit, Task, assign_folds, image_numbers
 
 FEW = 50
-"""Checked images, of which fewer teach little."""
+"""With fewer checked images the student has to lead on dev by more than a standard error."""
 
 
 class Hedge(Method):
@@ -38,8 +39,9 @@ class Hedge(Method):
        had a part in the other folds' teachers, whose scores the posterior was fitted on.
     4. The student, one network, is trained on the posterior.
 
-    Where labels exclude each other, networks of the second round are trained on the observed labels instead, and the
-    student on both, by halves: on observed labels through the noise that the posterior tells (:mod:`.hedge_noise`).
+    Where labels exclude each other and the posterior is learned, networks of the second round are trained on the
+    observed labels instead, and the student on both, by halves: on observed labels through the noise that the posterior
+    tells (:mod:`.hedge_noise`).
 
     With ``noisy_view`` networks that were trained on the observed labels alone, each without its fold, are one more
     view from the first round on: what the noise says of an image beyond its own label. It costs a training for each
@@ -109,8 +111,10 @@ class Hedge(Method):
 
 def _surely_better(student: Fit, noisy: Fit, task: Task) -> bool:
     """By more than a standard error on dev, so that its lead is not chance."""
-    apart = replace(student, folder=task.folder / "student")  # what it predicts is not what is returned does
-    apart.folder.mkdir(exist_ok=True)
+    # In a folder of its own: what is predicted in `task.folder` is kept there as predicted by the model returned.
+    apart = replace(student, folder=task.folder / "student")
+    shutil.rmtree(apart.folder, ignore_errors=True)  # of a student before a kill
+    apart.folder.mkdir()
     lead = apart.scores(task.dev), noisy.scores(task.dev)
     return dev_score(task, lead[0]) - dev_score(task, lead[1]) > dev_error(task, *lead)
 

@@ -1,4 +1,4 @@
-"""The networks of `hedge`: teachers, second round, student; each is trained once, also when the run is resumed."""
+"""The networks of `hedge`: teachers, second round, student; a resumed run goes on with those that are there."""
 
 from __future__ import annotations
 

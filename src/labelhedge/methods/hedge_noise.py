@@ -1,4 +1,4 @@
-"""What `hedge` trains networks on where labels exclude each other: the posterior, and the observed labels themselves.
+"""What `hedge` trains networks on where labels exclude each other: the posterior it learned, and the observed labels.
 
 Trained on a posterior alone, a network takes over the mistakes that its teachers make for a reason of the image: they
 are in all images of that kind. Observed labels hold no opinion of a teacher. Where labels exclude each other the noise

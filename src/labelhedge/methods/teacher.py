@@ -53,7 +53,7 @@ def check_teacher(
     hedged = float(risk(pseudo_labels(observed, soft.astype(np.float32), weight), exact))
     if 0 < risk_observed < hedged:
         cross = float(((observed - exact) * (soft - exact)).sum(1).mean())
-        better = max(weight, optimal_weight(float(risk(soft, exact)), risk_observed, cross))
+        better = optimal_weight(float(risk(soft, exact)), risk_observed, cross)
         remarks.append(
             f"on dev the hedge with λ = {weight:.2f} would raise the risk of the labels from {risk_observed:.2f} to "
             f"{hedged:.2f}: λ was moved to {better:.2f}"

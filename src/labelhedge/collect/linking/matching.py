@@ -347,9 +347,9 @@ class Matcher:
         self._begin[1:] = self._trie.step(np.zeros(self.size - 1, np.int64), np.arange(1, self.size, dtype=np.uint64))
 
     def numbers(self, words: Sequence[str]) -> Ints:
-        """The number that `scan` gives each word; 0 for those that are in no name and were not asked for.
+        """The number that `scan` gives each word: 0 to one that is neither in a name nor was asked for.
 
-        Words with a letter that is in no name have none.
+        A word that is the beginning of such a word, cut after eight bytes, may have a number too.
         """
         return self._words.of(words)
 
