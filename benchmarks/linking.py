@@ -12,18 +12,19 @@ the machine does disturbs these more.
 entities. flashtext2 and spaCy match the names as they are, without plurals; spaCy's time includes its tokenizer.
 
 Result (1,400 texts of 98.2 characters, best (median) of 41 repeats; ahocorasick_rs 1.0.3, flashtext2 1.1.0, spaCy
-3.8.18, NumPy 2.4, Python 3.11; 2 cores of an AMD EPYC, with more work than cores all the while, 2026-11-27):
+3.8.18, NumPy 2.4, Python 3.11; 2 cores of an AMD EPYC, nothing else running, 2026-11-28):
 
                        800 names              200,000 names (650,000 forms with plurals and glued ones)
-    raw scan           762,000 (728,000)      433,000 (424,000)
-    flashtext2         379,000 (364,000)      229,000 (219,000)
-    spaCy               17,200  (16,000)       12,300  (11,700)
-    matching           426,000 (412,000)      326,000 (287,000)
-    linking            134,000 (124,000)       85,400  (77,900)
+    raw scan           787,000 (768,000)      448,000 (443,000)
+    flashtext2         379,000 (370,000)      228,000 (226,000)
+    spaCy               17,300  (16,800)       13,000  (12,600)
+    matching           439,000 (433,000)      324,000 (316,000)
+    linking            147,000 (141,000)       92,600  (87,800)
 
-5.8 names are found in a text of 98 characters at 200,000 names. Matching is 0.75 of the raw scan and 1.4 of flashtext2
-there. With an automaton over the words' letters, as it was before, those were 0.39 and 0.73 on the same machine, and
-linking was at 34,000. Slices of 256 are a tenth to a fifth faster still for linking: a batch has fixed costs.
+5.8 names are found in a text of 98 characters at 200,000 names. Matching is 0.72 of the raw scan and 1.4 of flashtext2
+there. With an automaton over the words' letters (ahocorasick_rs), as it was before, matching was at 163,000 (0.37 of the
+raw scan) and linking at 39,300 right afterwards on the same machine; on another, of half the speed, at 65,000 and
+13,700, which was too slow. Slices of 256 are a tenth to a fifth faster still for linking: a batch has fixed costs.
 """
 
 from __future__ import annotations
