@@ -22,8 +22,8 @@ Result (1,400 texts of 98.2 characters, best (median) of 41 repeats; ahocorasick
     linking            147,000 (141,000)       92,600  (87,800)
 
 5.8 names are found in a text of 98 characters at 200,000 names. Matching is 0.72 of the raw scan and 1.4 of flashtext2
-there. With an automaton over the words' letters (ahocorasick_rs), as it was before, matching was at 163,000 (0.37 of the
-raw scan) and linking at 39,300 right afterwards on the same machine; on another, of half the speed, at 65,000 and
+there. With an automaton over the words' letters (ahocorasick_rs), as it was before, matching was at 163,000 (0.37 of
+the raw scan) and linking at 39,300 right afterwards on the same machine; on another, of half the speed, at 65,000 and
 13,700, which was too slow. Slices of 256 are a tenth to a fifth faster still for linking: a batch has fixed costs.
 """
 
