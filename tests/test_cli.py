@@ -3,7 +3,9 @@
 import csv
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -90,6 +92,42 @@ def test_report_rank_predict_and_corpus(finished, monkeypatch):
         header, row = list(csv.reader(file))
     assert header == ["image", "cat", "dog", "owl"]
     assert all(0 <= float(value) <= 1 for value in row[1:])
+    again = command("predict", "run/models/distill", "photos", "--out", "p.csv", cwd=folder)
+    assert (again.returncode, "p.csv is there already: pass --overwrite" in again.stderr) == (2, True)
+    assert run(app, ["predict", "run/models/distill", "photos", "--out", "p.csv", "--overwrite"]).exit_code == 0
+
+
+def test_predict_passes_over_what_cannot_be_read_and_names_it(finished):
+    folder, _ = finished
+    photos = folder / "mixed"
+    photos.mkdir()
+    images = [data for _, data in lh.Corpus.open(folder / "tiny").images.read()][:20]
+    for number, data in enumerate(images):
+        (photos / f"{number:02}.png").write_bytes(data)
+    (photos / "03.png").write_bytes(b"no image")
+    (photos / "17.png").write_bytes(images[17][:60])
+    done = command("predict", "run/models/noisy", "mixed", "--out", "mixed.csv", cwd=folder)
+    assert done.returncode == 0
+    assert done.stdout == "18 predictions: mixed.csv\n"
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
+        f"passed over {Path('mixed') / name}" for name in ("03.png", "17.png")
+    ]
+    with (folder / "mixed.csv").open() as file:
+        rows = list(csv.reader(file))[1:]
+    left = [number for number in range(20) if number not in (3, 17)]
+    assert [row[0] for row in rows] == [str(Path("mixed") / f"{number:02}.png") for number in left]
+    expected = lh.Predictor.load(folder / "run" / "models" / "noisy").predict([images[number] for number in left])
+    np.testing.assert_allclose(np.array([row[1:] for row in rows], float), expected, atol=1e-4)
+    with pytest.raises(ValueError, match=r"03\.png"):
+        lh.Predictor.load(folder / "run" / "models" / "noisy").predict([photos / "02.png", photos / "03.png"])
+
+
+def test_predict_fails_where_no_image_can_be_read(finished):
+    folder, _ = finished
+    (folder / "broken.png").write_bytes(b"no image")
+    done = command("predict", "run/models/noisy", "broken.png", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "labelhedge: none of the images can be read"
 
 
 @pytest.mark.parametrize(

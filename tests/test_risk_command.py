@@ -76,6 +76,9 @@ def test_the_command_prints_tables_and_writes_everything(finished, tmp_path):
         "risk", str(run), "--on", "hidden", "--per-label", "--resamples", "50", "--json", "all.json", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
+    again = command("risk", str(run), "--json", "all.json", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "all.json is there already: pass --overwrite, or name another file with --json" in again.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     for word in (
         "tiny [1], hidden",

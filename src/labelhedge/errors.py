@@ -6,7 +6,6 @@ import csv
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 
 class LabelhedgeError(ValueError):
@@ -25,28 +24,3 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
     except csv.Error as error:
         raise LabelhedgeError(f"{path} is not readable as CSV ({error}): correct it") from error
-
-
-def new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """A file of --out that may be written: in a folder that is there, and new, or to be replaced.
-
-    Raises
-    ------
-    FileExistsError
-        When it is there and is not to be replaced.
-    LabelhedgeError
-        When it is a folder, or would lie in none.
-    """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise LabelhedgeError(f"{path.parent} is no folder: make it, or name another file with --out")
-    no_folder(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} is there already: pass --overwrite, or name another file with --out")
-    return path
-
-
-def no_folder(path: str | os.PathLike[str]) -> None:
-    """Refuse a folder where a file is to be written."""
-    if os.path.isdir(path):
-        raise LabelhedgeError(f"{path} is a folder: name a file")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 from labelhedge.results import Results, percent
 
 FILE = "history.json"
@@ -101,9 +101,8 @@ class History(BaseModel):
 
     def save(self, run: Path) -> None:
         """Write it into a run's folder, atomically."""
-        partial = run / f".history.{os.getpid()}.tmp"
-        partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        partial.replace(run / FILE)
+        with replacing(run / FILE) as new:
+            new.write_text(self.model_dump_json(indent=1), encoding="utf-8")
 
     def add(self, results: Results, *, checked: int, like: Sequence[object]) -> None:
         """Add what was measured; it replaces a stage that differs in nothing but its time.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labelhedge.errors import LabelhedgeError, reading
+from labelhedge.files import replacing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -146,9 +147,8 @@ class Results(BaseModel):
 
     def save(self, run: Path) -> None:
         """Write `results.json` into a run's folder, atomically."""
-        partial = run / f".results.{os.getpid()}.tmp"
-        partial.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        partial.replace(run / "results.json")
+        with replacing(run / "results.json") as new:
+            new.write_text(self.model_dump_json(indent=1), encoding="utf-8")
 
     @property
     def methods(self) -> list[str]:

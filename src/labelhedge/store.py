@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 
 DIGEST_BYTES = 16
 
@@ -109,9 +110,8 @@ class RowStore:
         path = self.folder / "layout.json"
         layout = {"shape": list(self.shape), "dtype": self.dtype.str}
         if not path.exists():
-            partial = path.with_suffix(".tmp")
-            partial.write_text(json.dumps(layout))
-            partial.replace(path)
+            with replacing(path) as new:
+                new.write_text(json.dumps(layout))
         elif json.loads(path.read_text()) != layout:
             raise LabelhedgeError(
                 f"{path} describes {path.read_text()}, but rows {layout} are needed: delete the folder"

@@ -98,7 +98,7 @@ def collect_domains(
     """Print the entities and photos of each domain, and choose a domain's vocabulary."""
     from labelhedge.collect.domains import count_domains
     from labelhedge.collect.vocabulary import choose_vocabulary
-    from labelhedge.errors import new_file
+    from labelhedge.files import new_file
 
     if out is not None:
         new_file(out, overwrite=overwrite)

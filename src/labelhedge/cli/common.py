@@ -82,7 +82,12 @@ def in_words(error: Exception) -> str:
     return f"{error.filename}: {os.strerror(error.errno).lower()}" + (f"; {mend}" if mend else "")
 
 
+def complain(message: str) -> None:
+    """Say in a line what went wrong, and go on."""
+    print(f"labelhedge: {message}", file=sys.stderr)
+
+
 def fail(message: str, *, status: int) -> NoReturn:
     """Say in a line what went wrong, and leave."""
-    print(f"labelhedge: {message}", file=sys.stderr)
+    complain(message)
     raise SystemExit(status)

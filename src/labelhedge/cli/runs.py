@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from labelhedge.cli.common import fail, given, group, interactive, show
+from labelhedge.cli.common import complain, fail, given, group, interactive, show
 
 OutOption = Annotated[str | None, typer.Option(help="Folder for the results.", metavar="FOLDER")]
 SeedsOption = Annotated[str | None, typer.Option(help="How many seeds, or a list such as 3,4,5.", metavar="SEEDS")]
@@ -108,12 +108,16 @@ def risk(
     resamples: Annotated[int, typer.Option(help="Bootstrap draws behind the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write everything to this JSON file.", metavar="FILE")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a JSON file that is there.")] = False,
 ) -> None:
     """Measure how far the observed and the soft labels are from the truth, and what each rule for λ gives."""
     from labelhedge.corpus import Corpus
+    from labelhedge.files import new_file
     from labelhedge.report.risk import measure_risk
     from labelhedge.results import Results
 
+    if json is not None:
+        new_file(json, overwrite=overwrite, option="--json")
     corpus = Corpus.open(Results.load(run).recipe["corpus"], progress=interactive())
     found = measure_risk(
         run,
@@ -135,21 +139,29 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model folder of a run.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     top: Annotated[int, typer.Option(min=1, help="Labels to print per image.")] = 3,
-    out: Annotated[Path | None, typer.Option(help="Write all probabilities to this CSV file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write all probabilities to this CSV file.", metavar="FILE")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a CSV file that is there.")] = False,
 ) -> None:
-    """Predict the labels of image files."""
+    """Predict the labels of image files. Those that cannot be read are passed over, and named at the end."""
+    from labelhedge.files import new_file
     from labelhedge.training.predict import Predictor, find_images, write_predictions
 
+    if out is not None:
+        new_file(out, overwrite=overwrite)
     predictor = Predictor.load(model)
     files = find_images(images)
-    probabilities = predictor.predict(files, progress=interactive())
+    unreadable: list[str] = []
+    rows = predictor.stream(files, unreadable=unreadable, progress=interactive())
     if out is not None:
-        write_predictions(out, files, predictor.labels, probabilities)
-        show(f"{len(files)} predictions: {out}")
-        return
-    for file, row in zip(files, probabilities, strict=True):
-        best = ", ".join(f"{predictor.labels[i]} {row[i]:.2f}" for i in row.argsort()[::-1][:top])
-        show(f"{file}: {best}")
+        show(f"{write_predictions(out, files, predictor.labels, rows)} predictions: {out}")
+    else:
+        for number, row in rows:
+            best = ", ".join(f"{predictor.labels[i]} {row[i]:.2f}" for i in row.argsort()[::-1][:top])
+            show(f"{files[number]}: {best}")
+    for reason in unreadable:
+        complain(f"passed over {reason}")
+    if len(unreadable) == len(files):
+        fail("none of the images can be read", status=2)
 
 
 def _run(settings: dict[str, Any], recipe: Path | None, *, fresh: bool) -> None:

@@ -20,7 +20,8 @@ import pyarrow as pa
 from labelhedge.collect.entity_types import Domains, domains_of
 from labelhedge.collect.records import linked_parts
 from labelhedge.collect.running import import_daft, set_runner
-from labelhedge.errors import LabelhedgeError, no_folder
+from labelhedge.errors import LabelhedgeError
+from labelhedge.files import no_folder, replacing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -217,9 +218,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) 
     """Write a CSV atomically."""
     no_folder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as new, new.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-    partial.replace(path)

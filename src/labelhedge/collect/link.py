@@ -40,6 +40,7 @@ from labelhedge.collect.records import check_folder
 from labelhedge.collect.running import distribute, progress_bar, set_runner
 from labelhedge.collect.summary import LinkSummary
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 
 if TYPE_CHECKING:
     from labelhedge.collect.records import Linker
@@ -344,6 +345,5 @@ def _job_text(job: dict[str, Any], pieces: Sequence[Piece]) -> str:
 
 
 def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.tmp")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as new:
+        new.write_text(text, encoding="utf-8")

@@ -7,8 +7,6 @@ before its photos, so a part whose photos stand there is finished. The footer of
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -22,6 +20,7 @@ import pyarrow.parquet as pq
 from labelhedge.collect.photos.rows import Batch, Photo, Piece, Reject, Source, batch_of
 from labelhedge.collect.photos.sources import listing_path, open_source
 from labelhedge.collect.records import ENTITIES, PHOTO, REJECTS, Entity, Linker
+from labelhedge.files import replacing
 
 LINKED = PHOTO.append(pa.field("entities", ENTITIES))
 """Columns of a linked photo; those of the reader's own stand behind."""
@@ -198,9 +197,8 @@ def part_name(source: int, part: int) -> str:
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a Parquet file atomically."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    pq.write_table(table, partial, compression="zstd", row_group_size=_GROUP)
-    partial.replace(path)
+    with replacing(path) as new:
+        pq.write_table(table, new, compression="zstd", row_group_size=_GROUP)
 
 
 def read_counts(photos: Path) -> Counts | None:

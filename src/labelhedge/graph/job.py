@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from labelhedge.errors import LabelhedgeError, new_file
+from labelhedge.errors import LabelhedgeError
+from labelhedge.files import new_file
 from labelhedge.graph.build import Match, build_graph, figures_table, useless_lines
 from labelhedge.graph.files import NAME, TableFormat
 from labelhedge.graph.information import fitting_siblings, measure_relations

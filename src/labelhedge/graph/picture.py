@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import cycle, groupby
-from pathlib import Path
 from urllib.parse import unquote
 
+from labelhedge.files import replacing
 from labelhedge.graph.label_graph import LabelGraph, local_name
 
 MOST_LABELS = 400
@@ -46,10 +46,8 @@ class Picture:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the SVG, atomically."""
-        path = Path(path)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        partial.write_text(self.svg, encoding="utf-8")
-        partial.replace(path)
+        with replacing(path) as new:
+            new.write_text(self.svg, encoding="utf-8")
 
 
 @dataclass(frozen=True)

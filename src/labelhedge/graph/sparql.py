@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 import pyoxigraph
 
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 from labelhedge.graph.triples import Triple
 
 if TYPE_CHECKING:
@@ -204,9 +205,8 @@ class Endpoint:
         if not path.exists():
             answer = self._fetch(query)
             self._parse(answer)
-            partial = path.with_suffix(f".{os.getpid()}.tmp")
-            partial.write_bytes(answer)
-            partial.replace(path)
+            with replacing(path) as new:
+                new.write_bytes(answer)
         yield from self._parse(path.read_bytes())
 
     def _parse(self, answer: bytes) -> list[tuple[str, ...]]:

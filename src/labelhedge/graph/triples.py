@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pyoxigraph
 
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 
 _CALLED = pyoxigraph.NamedNode("http://www.w3.org/2000/01/rdf-schema#label")
 
@@ -120,19 +121,13 @@ def write_triples(
     >>> file.read_text()
     '<urn:rabbit> <urn:class> <urn:mammal> .\\n'
     """
-    path = Path(path)
     quads = chain(
         (pyoxigraph.Triple(_node(v), pyoxigraph.NamedNode(_iri(r)), _node(u)) for u, v, r in triples),
         (pyoxigraph.Triple(_node(u), _CALLED, pyoxigraph.Literal(name)) for u, name in sorted((names or {}).items())),
     )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with partial.open("wb") as file:
-            while batch := list(islice(quads, 10_000)):
-                pyoxigraph.serialize(batch, file, format=pyoxigraph.RdfFormat.N_TRIPLES)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as new, new.open("wb") as file:
+        while batch := list(islice(quads, 10_000)):
+            pyoxigraph.serialize(batch, file, format=pyoxigraph.RdfFormat.N_TRIPLES)
 
 
 def _name(node: object) -> str:

@@ -12,7 +12,6 @@ import contextlib
 import importlib.util
 import io
 import logging
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from labelhedge.files import replacing
 
 FEATURE_SIZES = {"efficientnet-lite0": 1280}
 """Features per image, by backbone."""
@@ -156,6 +157,5 @@ def _export(path: Path, image_size: int) -> None:
             dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
         )
     assert program is not None
-    partial = path.with_suffix(f".{os.getpid()}.tmp")
-    program.save(partial)
-    partial.replace(path)
+    with replacing(path) as new:
+        program.save(new)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 from labelhedge.models.alexnet import AlexNetSettings
 from labelhedge.models.frozen import FrozenSettings
 
@@ -75,11 +76,10 @@ def save_classifier(classifier: Classifier, folder: Path, about: dict[str, Any] 
         "labels": list(classifier.labels),
         "about": about or {},
     }
-    partial = folder / f".{os.getpid()}.tmp"
-    save_file(weights, partial)
-    partial.replace(folder / "model.safetensors")
-    partial.write_text(json.dumps(description, indent=1))
-    partial.replace(folder / "model.json")
+    with replacing(folder / "model.safetensors") as new:
+        save_file(weights, new)
+    with replacing(folder / "model.json") as new:
+        new.write_text(json.dumps(description, indent=1))
 
 
 def load_classifier(folder: str | os.PathLike[str]) -> Classifier:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import jinja2
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 from labelhedge.history import History
 from labelhedge.report.gallery import draw_gallery
 from labelhedge.report.suspicion import methods_with_labels
@@ -80,9 +80,8 @@ def write_report(run: Path, corpus: Corpus) -> Path:
         curve_ends=_ends(history),
         machine=json.loads((run / "environment.json").read_text()),
     )
-    partial = run / f".report.{os.getpid()}.tmp"
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(run / "report.html")
+    with replacing(run / "report.html") as new:
+        new.write_text(page, encoding="utf-8")
     return run / "report.html"
 
 

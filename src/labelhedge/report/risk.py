@@ -23,6 +23,7 @@ from rich.markup import escape
 from labelhedge.corpus import Corpus, EvaluationView
 from labelhedge.errors import LabelhedgeError
 from labelhedge.evaluation import Estimate, RiskAnalysis, analyse_risk
+from labelhedge.files import replacing
 from labelhedge.labels import heuristic_weight, soften
 from labelhedge.methods import METHODS
 from labelhedge.methods.distill import Distillation
@@ -96,9 +97,8 @@ class RunRisk:
 
     def save(self, path: Path) -> None:
         """Write :meth:`as_dict` as JSON, atomically."""
-        partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        partial.write_text(json.dumps(self.as_dict(), indent=1, allow_nan=False), encoding="utf-8")
-        partial.replace(path)
+        with replacing(path) as new:
+            new.write_text(json.dumps(self.as_dict(), indent=1, allow_nan=False), encoding="utf-8")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render as tables with a sentence on what they say."""

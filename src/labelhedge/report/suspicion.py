@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 from labelhedge.results import UNREVIEWED, Results
 
 _BATCH = 8192
@@ -46,9 +46,8 @@ def write_labels(path: Path, corpus: Corpus, pseudo: Mapping[str, Sequence[npt.N
     rows = corpus.rows("train")
     labels = corpus.training_view().labels
     samples = corpus.samples
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     schema = SCHEMA.with_metadata({UNREVIEWED: corpus.unreviewed_hash})
-    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+    with replacing(path) as new, pq.ParquetWriter(new, schema, compression="zstd") as writer:
         for method, arrays in pseudo.items():
             for start in range(0, len(rows), _BATCH):
                 part = slice(start, min(start + _BATCH, len(rows)))
@@ -69,7 +68,6 @@ def write_labels(path: Path, corpus: Corpus, pseudo: Mapping[str, Sequence[npt.N
                     "fault": np.where(known[each, suspect] > 0, "wrong", "missing"),
                 }
                 writer.write_table(pa.table(columns, schema=schema))
-    partial.replace(path)
 
 
 def methods_with_labels(run: Path) -> list[str]:

@@ -7,7 +7,6 @@ A fit's folder holds `model.safetensors`, `model.json`, `fit.json`, and as they 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from labelhedge.files import replacing
 from labelhedge.models import Classifier, load_classifier, save_classifier
 from labelhedge.training.inputs import Inputs
 from labelhedge.training.loop import PREDICTION_BATCH
@@ -126,9 +126,8 @@ class Fit:
         if self.last is not None:
             save_classifier(self.last, self.folder / "last", about)
         record = {name: getattr(self, name) for name in (*_RECORDED, "history")}
-        partial = self.folder / f".fit.{os.getpid()}.tmp"
-        partial.write_text(json.dumps({**about, **record}))
-        partial.replace(self.folder / "fit.json")
+        with replacing(self.folder / "fit.json") as new:
+            new.write_text(json.dumps({**about, **record}))
 
     @classmethod
     def load(cls, folder: Path) -> Fit | None:
@@ -174,11 +173,10 @@ def write_array(path: Path, values: Targets, count: int, width: int) -> None:
 
 def _write_array(path: Path, shape: tuple[int, int], dtype: Any, parts: Iterator[npt.NDArray[Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
-    start = 0
-    for part in parts:
-        array[start : start + len(part)] = part
-        start += len(part)
-    array.flush()
-    partial.replace(path)
+    with replacing(path) as new:
+        array = np.lib.format.open_memmap(new, mode="w+", dtype=dtype, shape=shape)
+        start = 0
+        for part in parts:
+            array[start : start + len(part)] = part
+            start += len(part)
+        array.flush()

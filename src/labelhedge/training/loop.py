@@ -9,7 +9,6 @@ a state (see `randomness`). The device is chosen by Hugging Face Accelerate; a r
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from labelhedge.errors import LabelhedgeError
 from labelhedge.evaluation import accuracy, mean_average_precision
+from labelhedge.files import replacing
 from labelhedge.labels import soften
 from labelhedge.training.inputs import Inputs
 from labelhedge.training.objectives import Objective
@@ -229,6 +229,5 @@ def _out_of_patience(outcome: Outcome, settings: TrainingSettings) -> bool:
 
 def _save(state: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    torch.save(state, partial)
-    partial.replace(path)
+    with replacing(path) as new:
+        torch.save(state, new)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,11 @@ import torch
 
 from labelhedge.corpus.images import decode
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 from labelhedge.models import Classifier, FrozenSettings, load_backbone, load_classifier
 from labelhedge.training.cache import cache_folder
 
+Encoded = str | os.PathLike[str] | bytes
 _BATCH = 16
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -47,10 +49,7 @@ class Predictor:
         """The label names, in the order of the probabilities."""
         return self.classifier.labels
 
-    @torch.inference_mode()
-    def predict(
-        self, images: Sequence[str | os.PathLike[str] | bytes], *, progress: bool = False
-    ) -> npt.NDArray[np.float32]:
+    def predict(self, images: Sequence[Encoded], *, progress: bool = False) -> npt.NDArray[np.float32]:
         """Probabilities (N, L) of images, given as paths or as encoded bytes.
 
         Raises
@@ -60,18 +59,46 @@ class Predictor:
         ValueError
             When an image is unreadable; the message names it.
         """
+        rows = [row for _, row in self.stream(images, progress=progress)]
+        return np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)
+
+    @torch.inference_mode()
+    def stream(
+        self, images: Sequence[Encoded], *, unreadable: list[str] | None = None, progress: bool = False
+    ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+        """The probabilities (L,) of one image after the other, each with its number; little is held in memory.
+
+        Parameters
+        ----------
+        images : list of paths or bytes
+        unreadable : list of str, optional
+            Takes the images that cannot be read, each with the reason, and they are passed over. Without it the first
+            of them raises what `predict` raises.
+        progress : bool
+            Show a bar.
+        """
+        from rich.progress import track
+
         settings = self.classifier.settings
         backbone = None
         if isinstance(settings, FrozenSettings):
             backbone = load_backbone(settings.backbone, settings.image_size, cache_folder() / "backbones")
-        from rich.progress import track
-
-        parts = [np.empty((0, len(self.labels)), np.float32)]
         for start in track(range(0, len(images), _BATCH), "predicting", disable=not progress, transient=True):
-            raw = np.stack([_decode(image, settings.image_size) for image in images[start : start + _BATCH]])
+            decoded = {}
+            for number, image in enumerate(images[start : start + _BATCH], start):
+                try:
+                    decoded[number] = _decode(image, settings.image_size)
+                except (OSError, ValueError) as error:
+                    if unreadable is None:
+                        raise
+                    unreadable.append(_reason(image, error))
+            if not decoded:
+                continue
+            raw = np.stack([*decoded.values()])
             inputs = backbone(raw).astype(np.float16) if backbone else raw
-            parts.append(self.classifier(self.classifier.prepare(torch.from_numpy(inputs))).numpy())
-        return np.concatenate(parts)
+            yield from zip(
+                decoded, self.classifier(self.classifier.prepare(torch.from_numpy(inputs))).numpy(), strict=True
+            )
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -96,20 +123,30 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 
 
 def write_predictions(
-    path: Path, images: Sequence[Path], labels: Sequence[str], probabilities: npt.NDArray[np.float32]
-) -> None:
-    """Write probabilities as CSV: a row an image, a column a label."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    path: Path, images: Sequence[Path], labels: Sequence[str], rows: Iterable[tuple[int, npt.NDArray[np.float32]]]
+) -> int:
+    """Write the probabilities of `Predictor.stream` as CSV: a row an image, a column a label. Returns how many."""
+    count = 0
+    with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["image", *labels])
-        for image, row in zip(images, probabilities, strict=True):
-            writer.writerow([image, *(f"{value:.4f}" for value in row)])
+        for number, row in rows:
+            writer.writerow([images[number], *(f"{value:.4f}" for value in row)])
+            count += 1
+    return count
 
 
-def _decode(image: str | os.PathLike[str] | bytes, size: int) -> npt.NDArray[np.uint8]:
+def _decode(image: Encoded, size: int) -> npt.NDArray[np.uint8]:
     if isinstance(image, bytes):
         return decode(image, size)
     try:
         return decode(Path(image).read_bytes(), size)
     except ValueError as error:
         raise LabelhedgeError(f"{os.fspath(image)}: {error}") from error
+
+
+def _reason(image: Encoded, error: Exception) -> str:
+    """The place of an image and what is the matter with it."""
+    if isinstance(error, OSError) and error.strerror and not isinstance(image, bytes):
+        return f"{os.fspath(image)}: {error.strerror.lower()}"
+    return str(error)

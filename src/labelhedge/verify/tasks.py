@@ -25,6 +25,7 @@ from PIL import Image
 
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 from labelhedge.results import Results
 
 CONTROL, IMAGE = "label", "image"
@@ -111,16 +112,11 @@ def export_tasks(
     words = _words(corpus)
     text = ElementTree.tostring(_config(corpus, words, ask=bool(asked)), encoding="unicode")
     rendered = _tasks(corpus, chosen, asked, words, guesses, addresses)
-    partial = Path(out).with_name(f".{Path(out).name}.{os.getpid()}.tmp")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            for number, task in enumerate(rendered):
-                file.write(("[\n" if number == 0 else ",\n") + json.dumps(task, ensure_ascii=False))
-            file.write("\n]\n")
+    with replacing(out) as new, new.open("w", encoding="utf-8") as file:
+        for number, task in enumerate(rendered):
+            file.write(("[\n" if number == 0 else ",\n") + json.dumps(task, ensure_ascii=False))
+        file.write("\n]\n")
         Path(config).write_text(text + "\n", encoding="utf-8")
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
     return Exported(len(chosen), Path(out), Path(config), addresses.files)
 
 

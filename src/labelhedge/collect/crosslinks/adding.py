@@ -32,6 +32,7 @@ from labelhedge.corpus.images import digest
 from labelhedge.corpus.schema import read_info
 from labelhedge.corpus.writing import companions
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 
 LEFT_OUT = "cross-links-left-out.csv"
 """In the corpus folder: which images were not taken, and why."""
@@ -306,9 +307,8 @@ def _write_left_out(path: Path, selection: Selection) -> None:
     if not selection.left_out:
         path.unlink(missing_ok=True)  # of an earlier call
         return
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    partial.write_bytes(_left_out(selection))
-    partial.replace(path)
+    with replacing(path) as new:
+        new.write_bytes(_left_out(selection))
 
 
 def _left_out(selection: Selection) -> bytes:

@@ -18,6 +18,7 @@ from labelhedge.collect.crosslinks.names import key, label_keys, own_synset, par
 from labelhedge.collect.crosslinks.versions import Versions
 from labelhedge.corpus import Label
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 from labelhedge.graph.wordnet import WordNet
 
 State = Literal["linked", "ambiguous", "no synset", "no images", "left out"]
@@ -156,9 +157,7 @@ def _prevails(nouns: WordNet, lemma: str, senses: Sequence[str]) -> bool:
 
 def write_links(links: Sequence[Link], path: str | os.PathLike[str]) -> None:
     """Write links as CSV, a row a sense; with the wrong rows taken out it is a file of choices."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for link in links:
@@ -169,7 +168,6 @@ def write_links(links: Sequence[Link], path: str | os.PathLike[str]) -> None:
                 images = "yes" if sense.images else "no"
                 lemmas = ", ".join(sense.lemmas)
                 writer.writerow([name, sense.wnid, link.state, images, lemmas, sense.gloss, link.how])
-    partial.replace(path)
 
 
 class _Known:

@@ -22,6 +22,7 @@ from labelhedge.collect.importing.building import Imported, Item, Options, Sourc
 from labelhedge.collect.importing.yfcc_entity import EntityLists, EntitySample
 from labelhedge.corpus import Label
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 
 LICENCE = "approved non-commercial research only: see LICENSE.pdf of the YFCC100M Entity Dataset"
 ROOTS = ("", "train", "ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train")
@@ -37,17 +38,14 @@ def list_urls(lists: EntityLists, file: str | os.PathLike[str]) -> int:
     int
         How many.
     """
-    path = Path(file)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     samples = lists.samples()
     wanted = [
         (id_, sample.link) for id_, sample in zip(_ids(samples), samples, strict=True) if sample.source == "yfcc100m"
     ]
-    with partial.open("w", newline="", encoding="utf-8") as opened:
+    with replacing(file) as new, new.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
         writer.writerow(["id", "url"])
         writer.writerows(wanted)
-    partial.replace(path)
     return len(wanted)
 
 

@@ -30,6 +30,7 @@ from labelhedge.collect.linking.matching import normal_all
 from labelhedge.collect.linking.morphology import IRREGULAR, glued, plurals
 from labelhedge.collect.linking.wordlists import FUNCTION_WORDS
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 
 FORMAT = 1
 ANYTHING, VERB, ADJECTIVE, GIVEN_NAME, FAMILY_NAME = OTHERS = (
@@ -221,9 +222,8 @@ class Lexicon:
             [self.uris, self.names, self.descriptions, self.support, self.wanted, forms],
             schema=_SCHEMA.with_metadata({"labelhedge": json.dumps({"lexicon": FORMAT})}),
         )
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(path)
+        with replacing(path) as new:
+            pq.write_table(table, new, compression="zstd")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Lexicon:

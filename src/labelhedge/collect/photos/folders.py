@@ -29,6 +29,7 @@ from labelhedge.collect.photos.columns import USUAL, guess_columns, own_name, ph
 from labelhedge.collect.photos.lines import LONGEST, cut_lines, read_lines
 from labelhedge.collect.photos.rows import Photo, Piece, Reject, Source
 from labelhedge.errors import LabelhedgeError
+from labelhedge.files import replacing
 
 IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ppm")
 SIDECARS = (".txt", ".json", ".xmp")
@@ -236,10 +237,8 @@ def has_images(folder: Path) -> bool:
 
 def write_listing(folder: Path, path: Path) -> None:
     """Write the paths of `walk`, one JSON string a line."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with unfinished.open("w", encoding="ascii") as file:
+    with replacing(path) as new, new.open("w", encoding="ascii") as file:
         file.writelines(json.dumps(name) + "\n" for name in walk(folder))
-    unfinished.replace(path)
 
 
 def _merged(found: Sequence[Photo]) -> Photo:
