@@ -40,6 +40,25 @@ def test_the_lock_stays_so_that_two_jobs_never_hold_it(metadata, tmp_path):
             link(metadata, out)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("job.json", '{"version"'),
+        ("job.json", "[]"),
+        ("job.json", '{"linker": {}}'),
+        ("summary.json", ""),
+        ("summary.json", '{"files": 1}'),
+    ],
+)
+def test_a_damaged_file_of_a_job_is_named(metadata, tmp_path, name, content):
+    out = tmp_path / "linked"
+    link(metadata, out)
+    (out / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"{name} is damaged .*: begin again with --fresh"):
+        link(metadata, out)
+    assert link(metadata, out, fresh=True).linked > 0
+
+
 def test_a_list_of_names_by_another_path_is_the_same_linker(metadata, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("names.csv").write_text("name\nfox\nhare\n")

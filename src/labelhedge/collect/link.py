@@ -157,11 +157,23 @@ def _prepare(folder: Path, job: dict[str, Any], inputs: Sequence[tuple[Path, str
         left.unlink()
     path = folder / "job.json"
     if path.exists():
-        _check_same(path, json.loads(path.read_text(encoding="utf-8")), job)
+        with _own(path):
+            _check_same(path, json.loads(path.read_text(encoding="utf-8")), job)
         return
     for number, (place, format) in enumerate(inputs):
         if format == "folder":
             write_listing(place, listing_path(folder, number))
+
+
+@contextmanager
+def _own(path: Path) -> Iterator[None]:
+    """Say which file of the job is damaged, where it is."""
+    try:
+        yield
+    except LabelhedgeError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise LabelhedgeError(f"{path} is damaged ({error}): begin again with --fresh, or put it right") from error
 
 
 def _linked_schema(sources: Sequence[Source]) -> pa.Schema:
@@ -180,7 +192,8 @@ def _finish(
     path = settings.out / "summary.json"
     waiting = [Task(piece) for piece in pieces if not _finished(settings, piece)]
     if path.exists() and not waiting:
-        return LinkSummary(**json.loads(path.read_text(encoding="utf-8")))
+        with _own(path):
+            return LinkSummary(**json.loads(path.read_text(encoding="utf-8")))
     count = set_runner(runner, workers)
     _work(settings, waiting, count, runner, progress, len(pieces) - len(waiting), "linking")
     again = [
@@ -226,7 +239,8 @@ def _pieces(folder: Path, job: dict[str, Any], sources: Sequence[Source], part_s
     """The pieces of a job: from job.json where it was begun before, else cut now, and job.json written."""
     path = folder / "job.json"
     if path.exists():
-        return [Piece(*piece) for piece in json.loads(path.read_text(encoding="utf-8"))["pieces"]]
+        with _own(path):
+            return [Piece(*piece) for piece in json.loads(path.read_text(encoding="utf-8"))["pieces"]]
     pieces = []
     for number, source in enumerate(sources):
         part = 0
