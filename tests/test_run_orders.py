@@ -125,8 +125,11 @@ def test_what_is_missing_is_named(corpus, make_corpus, tmp_path):
     with pytest.raises(OSError, match=r"results\.json is missing: name the folder of a finished run"):
         make_tasks(corpus, "useful", OrderSettings(run=tmp_path))
     run = write_run(tmp_path / "run", corpus, hedge=(drawn(corpus), 0.5))
-    with pytest.raises(ValueError, match="no pseudo labels of 'distil'; it has those of: hedge"):
-        make_tasks(corpus, "useful", OrderSettings(run=run, method="distil"))
+    plain = write_results(tmp_path / "plain", corpus, noisy={"dev_map": 0.4}, hedge={"dev_map": 0.5})
+    (run / "labels.parquet").rename(plain / "labels.parquet")
+    with pytest.raises(ValueError, match="no pseudo labels of 'noisy'; it has those of: hedge"):
+        make_tasks(corpus, "useful", OrderSettings(run=plain, method="noisy"))
+    write_run(tmp_path / "run", corpus, hedge=(drawn(corpus), 0.5))
     certain = corpus.training_view().labels.toarray().astype(np.float32)
     sure = write_run(tmp_path / "sure", corpus, distill=(certain, 0.5))
     with pytest.raises(ValueError, match=r"of distill in .* are the observed labels.* --order random"):
@@ -167,6 +170,15 @@ def test_a_run_on_another_corpus_is_refused_in_every_order(corpus, make_corpus, 
     (tmp_path / "results.json").write_text('{"results": []}')
     with pytest.raises(ValueError, match=r"results\.json: not the results of a run \(2 faults, first at corpus"):
         make_tasks(corpus, order, OrderSettings(run=tmp_path))
+
+
+@pytest.mark.parametrize("order", ["random", "useful"])
+def test_a_method_that_the_run_lacks_is_refused_in_every_order(corpus, tmp_path, order):
+    run = write_run(tmp_path / "run", corpus, hedge=(drawn(corpus), 0.5))
+    with pytest.raises(ValueError, match="no method 'hegde': name one of hedge with --method"):
+        make_tasks(corpus, order, OrderSettings(run=run, method="hegde"))
+    with pytest.raises(ValueError, match="name the run with --run"):
+        make_tasks(corpus, order, OrderSettings(method="hedge"))
 
 
 @pytest.mark.parametrize("order", ["random", "useful"])

@@ -118,7 +118,13 @@ def make_tasks(corpus: Corpus, order: str, settings: OrderSettings) -> list[Task
     [Task(row=869, label=1), Task(row=806, label=1)]
     """
     if settings.run is not None:  # also where the order does without it
-        Results.load(settings.run, corpus)
+        methods = Results.load(settings.run, corpus).methods
+        if settings.method is not None and settings.method not in methods:
+            raise LabelhedgeError(
+                f"{settings.run} has no method {settings.method!r}: name one of {', '.join(methods)} with --method"
+            )
+    elif settings.method is not None:
+        raise LabelhedgeError(f"--method {settings.method} is whose pseudo labels of a run: name the run with --run")
     numbers = label_numbers(corpus)
     wanted = {find_label(numbers, label, "--labels") for label in settings.labels} or set(range(len(corpus.labels)))
     if order in ORDERS:
