@@ -28,6 +28,8 @@ settings.register_profile("steady", derandomize=True)  # the same examples in ev
 settings.register_profile("search", max_examples=2000, deadline=None)  # new ones: --hypothesis-profile search
 settings.load_profile("steady")
 
+os.environ.pop("PYTHONUNBUFFERED", None)  # the programs that tests start print as a user's do
+
 LABELS = pa.list_(pa.int32())
 TYPES = {
     "id": pa.string(),

@@ -57,7 +57,7 @@ def interactive() -> bool:
 def show(what: Any) -> None:
     """Print a text as it is, or anything that rich can render."""
     if isinstance(what, str):
-        print(what)
+        print(what, flush=True)  # a page's address is to be read while the page is served, in a pipe or a log too
         return
     from rich.console import Console
 
