@@ -1,17 +1,21 @@
 """The command line: help for everything, a quick start, one line for what the user can mend."""
 
 import csv
+import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import labelhedge as lh
 from labelhedge.cli import GROUPS, app, importing, review, runs, verify
 from labelhedge.cli.common import typed
+from labelhedge.review import OrderSettings, make_tasks
 
 ALL = (runs.app, review.app, importing.app, verify.studio, *GROUPS.values())
 COMMANDS = [command for group in ALL for command in group.registered_commands]
@@ -120,6 +124,60 @@ def test_predict_passes_over_what_cannot_be_read_and_names_it(finished):
     np.testing.assert_allclose(np.array([row[1:] for row in rows], float), expected, atol=1e-4)
     with pytest.raises(ValueError, match=r"03\.png"):
         lh.Predictor.load(folder / "run" / "models" / "noisy").predict([photos / "02.png", photos / "03.png"])
+
+
+def test_predict_takes_each_image_once_and_nothing_hidden(finished):
+    folder, _ = finished
+    photos = folder / "twice" / "in it"
+    (photos / ".cache").mkdir(parents=True)
+    data = next(data for _, data in lh.Corpus.open(folder / "tiny").images.read())
+    for name in ("one.png", "._one.png", ".cache/two.png"):
+        (photos / name).write_bytes(data)
+    done = command("predict", "run/models/noisy", "twice", "twice/in it", "twice/in it/one.png", cwd=folder)
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [str(Path("twice") / "in it" / "one.png")]
+
+
+def test_the_predictor_takes_images_of_pillow_and_refuses_what_is_none(finished):
+    folder, _ = finished
+    predictor = lh.Predictor.load(folder / "run" / "models" / "noisy")
+    data = next(data for _, data in lh.Corpus.open(folder / "tiny").images.read())
+    opened = predictor.predict([Image.open(io.BytesIO(data))])
+    np.testing.assert_array_equal(opened, predictor.predict([data]))
+    for one in ("one.png", data, Path("one.png"), Image.open(io.BytesIO(data))):
+        with pytest.raises(TypeError, match="a list of images is needed"):
+            predictor.predict(one)
+    with pytest.raises(TypeError, match="an image is ndarray: give a path, encoded bytes, or an image of Pillow's"):
+        predictor.predict([np.zeros((8, 8, 3), np.uint8)])
+
+
+def test_doubtful_labels_go_into_a_file_that_the_review_page_takes(finished):
+    folder, _ = finished
+    done = command("rank", "run", "--out", "doubtful.csv", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    corpus = lh.Corpus.open(folder / "tiny")
+    with (folder / "doubtful.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    untrusted = {corpus.samples.ids[row] for row in corpus.rows("train") if not corpus.samples.trusted[row]}
+    assert {row["id"] for row in rows} == untrusted
+    suspicions = [float(row["suspicion"]) for row in rows]
+    assert suspicions == sorted(suspicions, reverse=True)
+    asked = make_tasks(corpus, str(folder / "doubtful.csv"), OrderSettings(limit=5))
+    assert [corpus.samples.ids[task.row] for task in asked] == [row["id"] for row in rows[:5]]
+    again = command("rank", "run", "--out", "doubtful.csv", cwd=folder)
+    assert (again.returncode, "--overwrite" in again.stderr) == (2, True)
+
+
+def test_a_run_is_found_with_its_corpus_from_any_folder(finished, tmp_path):
+    folder, _ = finished
+    (folder / "elsewhere").mkdir(exist_ok=True)
+    for here in (folder / "elsewhere", tmp_path):
+        done = command("report", str(folder / "run"), cwd=here)
+        assert done.returncode == 0, done.stderr
+    shutil.copytree(folder / "run", tmp_path / "moved")
+    lost = command("report", "moved", cwd=tmp_path)
+    assert (lost.returncode, "tiny: there is no such folder" in lost.stderr) == (2, True)
+    found = command("report", "moved", "--corpus", str(folder / "tiny"), cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
 
 
 def test_predict_fails_where_no_image_can_be_read(finished):

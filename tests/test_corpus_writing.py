@@ -104,6 +104,32 @@ def test_a_corpus_without_samples_is_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("column", "row", "value", "message"),
+    [
+        ("split", 3, "val", r"part-00000\.parquet, row 3 \(id 's03'\): the split is 'val'"),
+        ("id", 5, "s04", "row 5 .*: the id stands already in part-00000.parquet, row 4"),
+        ("observed", 2, [7], r"row 2 .*: observed is \[7\], but the labels of corpus.json are numbered 0 to 2"),
+        ("trusted", 7, True, "row 7 .*: the row is trusted but its split is 'test'"),
+    ],
+)
+def test_what_could_not_be_opened_is_not_written_over_what_can(make_corpus, tmp_path, column, row, value, message):
+    folder = make_corpus(tmp_path / "corpus")
+    table, before = table_of(folder), content(folder)
+    values = table[column].to_pylist()
+    values[row] = value
+    wrong = table.set_column(
+        table.column_names.index(column), column, pa.array(values, table.schema.field(column).type)
+    )
+    with pytest.raises(lh.CorpusError, match=message) as caught:
+        lh.write_corpus(folder, INFO, wrong, overwrite=True)
+    assert caught.value.file == folder.resolve() / "samples" / "part-00000.parquet"
+    assert content(folder) == before
+    with pytest.raises(lh.CorpusError, match=message):
+        lh.write_corpus(tmp_path / "new", INFO, wrong)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus"]
+
+
 @pytest.mark.parametrize("existing", [False, True])
 def test_a_writer_that_fails_half_way_leaves_things_as_they_were(make_corpus, tmp_path, existing):
     table = table_of(make_corpus(tmp_path / "source"))

@@ -101,6 +101,18 @@ def test_what_was_asked_because_it_looked_doubtful_is_known_and_told(corpus):
     assert found.total.drawn == trusted + int(observed[rows[:5]].sum())
 
 
+def test_where_more_questions_reach_all_there_is_nothing_left_to_tell(corpus):
+    """Also where most were asked because they looked doubtful, and few at random."""
+    rows = untrusted(corpus)
+    with VoteStore(corpus.folder / "votes.sqlite") as store:
+        store.begin("useful")
+        store.add(says(corpus, rows[:-3]))
+    for more in (40, 1000):
+        found = enough(corpus, more=more)
+        assert found.total.checked + more >= found.total.observed
+        assert [rate.later for rate in (found.total, *found.rates)] == [0] * (1 + len(found.rates))
+
+
 def test_answers_to_one_label_count_before_all_are_asked(corpus):
     """With a filter for one label its answers tell its rate, also of images that have other labels."""
     owl = 2

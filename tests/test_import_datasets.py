@@ -141,6 +141,18 @@ def test_images_as_paths_and_a_split_of_another_name(tmp_path):
     assert "1 × the file cannot be read" in output
 
 
+def test_relative_paths_start_from_the_dataset(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    (tmp_path / "d" / "photos").mkdir(parents=True)
+    for number in range(2):
+        (tmp_path / "d" / "photos" / f"{number}.png").write_bytes(picture(number))
+    part = datasets.Dataset.from_dict({"image": ["photos/0.png", "photos/1.png"], "label": ["cat", "dog"]})
+    part.to_parquet(tmp_path / "d" / "train.parquet")
+    monkeypatch.chdir(tmp_path)
+    import_hf(tmp_path / "d", tmp_path / "c")
+    assert [row[1] for row in names_of(tmp_path / "c").values()] == [["cat"], ["dog"]]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

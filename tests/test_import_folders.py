@@ -97,6 +97,31 @@ def test_checked_images_are_trusted_and_meet_their_noisy_selves(tmp_path):
     assert reasons["8.png"] == f"the same image stands in dev ({tmp_path / 'b' / 'dev/cat/v.png'})"
 
 
+def test_labels_that_may_be_another_one_misspelt_are_named(tmp_path):
+    noisy = tree(tmp_path / "a", {"circle/1.png": 1, "Caf\u00e9/2.png": 2, "square/3.png": 3})
+    clean = tree(tmp_path / "b", {"Circle/1.png": 1, "Cafe\u0301/4.png": 4})
+    rows, output = imported(noisy, tmp_path / "c", "--clean", clean, "--exclusive")
+    assert rows["circle/1.png"][1:] == (["circle"], ["Circle"], True)
+    assert rows["clean/Cafe\u0301/4.png"][2] == ["Caf\u00e9"]  # as a Mac writes it
+    words = " ".join(output.split())
+    assert f"2 labels stand in {noisy} alone: circle, square; is one of them another one misspelt?" in words
+    assert f"1 labels stand in {clean} alone: Circle" in words
+    assert "the labels Circle, circle differ in capitals alone" in words
+
+
+def test_clean_images_that_show_no_noise_are_counted(tmp_path):
+    noisy = tree(tmp_path / "a", {"dog/1.png": 1, "cat/2.png": 2})
+    clean = tree(tmp_path / "b", {"cat/1.png": 1, "dog/3.png": 3, "dog/4.png": 4})
+    rows, output = imported(noisy, tmp_path / "c", "--clean", clean)
+    assert rows["dog/1.png"][1:3] == (["dog"], ["cat"])
+    words = " ".join(output.split())
+    assert "2 of 3 trusted images have no noisy label of their own" in words
+    assert "every image has exactly one label: if that is so by nature, pass --exclusive" in words
+    _, output = imported(noisy, tmp_path / "d", "--exclusive")
+    assert "trusted images have" not in output
+    assert "pass --exclusive" not in output
+
+
 def test_multi_makes_one_sample_of_equal_images(tmp_path):
     tree(tmp_path / "a", {"cat/1.png": 1, "dog/1.png": 1, "owl/2.png": 2, "background/2.png": 2})
     rows, _ = imported(tmp_path / "a", tmp_path / "c", "--multi")
@@ -244,7 +269,7 @@ def test_unchecked_near_duplicates_go_where_the_checked_one_goes(tmp_path):
         split, observed, verified, trusted = rows[f"cat/{n:02}.png"]
         assert (split, observed) == (rows[f"clean/cat/{n:02}.png"][0], ["cat"])
         assert (verified, trusted) == (None, False)  # nobody checked it
-    assert "20 checked training images were shared out to train, test, dev and 8 near-duplicates" in output
+    assert "20 checked training images were shared out to train, test, dev and 8 of the same look with them" in output
 
 
 def test_the_split_hangs_on_images_and_not_on_the_names_of_their_files(tmp_path):

@@ -68,6 +68,13 @@ def test_tasks_hold_image_words_and_what_is_observed(small, tmp_path):
     assert (choices.get("choice"), choices.get("toName")) == ("multiple", config.find("Image").get("name"))
 
 
+def test_a_corpus_without_words_has_tasks_too(make_corpus, tmp_path):
+    tasks, config = export(lh.Corpus.open(make_corpus(tmp_path / "c", columns={"title": None})), tmp_path)
+    assert [task["data"]["id"] for task in tasks] == [f"s{row:02}" for row in range(20)]
+    assert all(set(task["data"]) == {"id", "image"} for task in tasks)
+    assert config.find("Text") is None
+
+
 def test_exclusive_labels_are_a_single_choice(make_corpus, tmp_path):
     one = [[row % 3] for row in range(20)]
     folder = make_corpus(tmp_path / "c", columns={"observed": one, "verified": one}, info={"exclusive": True})

@@ -71,12 +71,26 @@ def scores_of(out, method, seed):
     return {path.name: np.load(path) for path in sorted(folder.glob("*.npy"))}
 
 
+def test_models_of_an_earlier_recipe_go_and_copies_that_somebody_made_stay(corpus_folder, tmp_path):
+    def run(*methods):
+        network = {"kind": "alexnet-bn", "image_size": 32, "width": 0.05}
+        training = {"epochs": 1, "batch_size": 16}
+        lh.run(lh.Recipe(corpus=corpus_folder, methods=methods, seeds=1, network=network, training=training, out=out))
+
+    out = tmp_path / "run"
+    run("clean", "noisy")
+    shutil.copytree(out / "models" / "clean", out / "models" / "in-use")
+    (out / "models" / "notes").mkdir()
+    run("noisy")
+    assert sorted(path.name for path in (out / "models").iterdir()) == ["in-use", "noisy", "notes"]
+
+
 def test_a_run_leaves_everything_that_the_design_names(finished, corpus_folder):
     results, out = finished
     corpus = lh.Corpus.open(corpus_folder)
     content = json.loads((out / "results.json").read_text())
     assert content["corpus"] == {"name": corpus.name, "hash": corpus.hash}
-    assert set(content) == {"corpus", "recipe", "results"}
+    assert set(content) == {"corpus", "recipe", "results", "caveats"}
     for result in content["results"]:
         assert {
             "method",

@@ -1,8 +1,12 @@
 """What a corpus looks like after votes, and what is refused."""
 
+import io
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import labelhedge as lh
@@ -18,6 +22,7 @@ from labelhedge.verify.votes import Vote, VoteStore
 from votes_help import CAT, DOG, OWL, digests
 
 corpus = votes_help.corpus
+one_label = votes_help.one_label
 say = votes_help.say
 
 
@@ -196,3 +201,56 @@ def test_the_command_says_what_changed(corpus, say):
         "were decided by a single vote",
     ):
         assert words in output
+
+
+def test_known_labels_alone_verify(corpus, tmp_path):
+    checked = tmp_path / "checked.csv"
+    checked.write_text("file,class\ns00,cat\ns01,cat\ns02,cat\ns02,owl\n")
+    arguments = [str(corpus.folder), "--golden", str(checked), "--task-column", "file", "--question", "class"]
+    done = CliRunner().invoke(app, ["verify", "votes", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    after = columns_of(corpus.folder)
+    assert after["verified"][:4] == [[CAT], [CAT], [CAT, OWL], None]
+    assert after["trusted"] == [row < 3 for row in range(12)]
+
+
+def test_whose_vote_it_is_may_stand_in_any_column(corpus, tmp_path):
+    (tmp_path / "v.csv").write_text("task,annotator,label\ns00,ana,cat\ns00,ben,cat\n")
+    with pytest.raises(VoteFileError, match="the column 'worker' is missing; there are: task, annotator, label"):
+        settle(corpus, [tmp_path / "v.csv"])
+    done = CliRunner().invoke(
+        app, ["verify", "votes", str(corpus.folder), str(tmp_path / "v.csv"), "--worker-column", "annotator"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "ana" in done.output
+    assert columns_of(corpus.folder)["verified"][0] == [CAT]
+
+
+def test_a_majority_that_is_not_sure_enough_is_spoken_of(one_label, say):
+    file = say("s00 ana cat", "s00 ben cat", "s00 cem dog", "s01 ana dog", "s01 ben dog", "s02 ana cat", "s02 ben dog")
+    done = settle(one_label, [file], method="majority")
+    assert (done.decisions.samples[0].state, done.decisions.majorities) == ("disputed", 1)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(done)
+    assert "in 1 of what is disputed most say the same" in console.file.getvalue()
+    assert "--min-confidence 0.5 takes them all" in console.file.getvalue()
+    assert settle(one_label, [file], method="majority", min_confidence=0.5).decisions.samples[0].state == "decided"
+
+
+def test_a_label_that_is_nearly_right_is_proposed(corpus, say):
+    with pytest.raises(VoteFileError, match=r"no label 'Catt'\. To mend it: correct it to 'cat', or pass"):
+        settle(corpus, [say("s00 ana Catt")])
+
+
+def test_the_votes_on_an_embedded_corpus_are_where_the_review_page_puts_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    embedded = lh.Corpus.open("clipart")
+    with pytest.raises(LabelhedgeError, match=r"^clipart-votes\.sqlite is not there: .* with --golden"):
+        settle(embedded, out=tmp_path / "checked")
+    row = int(np.flatnonzero((embedded.samples.split == "train") & ~embedded.samples.trusted)[0])
+    with VoteStore("clipart-votes.sqlite") as store:
+        store.begin("random")
+        label = int(embedded.samples.observed[[row]].indices[0])
+        store.add([Vote("a", embedded.samples.ids[row], embedded.labels[label].id, "ana", "yes")])
+    settle(embedded, out=tmp_path / "checked")
+    assert lh.Corpus.open(tmp_path / "checked").samples.trusted.sum() == embedded.samples.trusted.sum() + 1

@@ -11,7 +11,13 @@ Public names are loaded when they are first used, so that importing the package 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+if "OMP_WAIT_POLICY" not in os.environ:
+    # PyTorch's threads (those of libgomp) wait for each other busily. Where other programs want the cores too, this
+    # made training a small network six times slower; with little of it nothing is lost on an idle machine.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:
     from labelhedge import evaluation, graph, labels, noise

@@ -195,6 +195,7 @@ class Experiment:
         results = Results(
             corpus={"name": self.corpus.name, "hash": self.corpus.hash},
             recipe=self.recipe.model_dump(mode="json"),
+            caveats=self.corpus.caveats(),
         )
         test = evaluation_set(self.corpus.evaluation_view("test"), self.store)
         fits: dict[tuple[str, int], Fit] = {}
@@ -258,7 +259,8 @@ class Experiment:
         }
         key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=6).hexdigest()
         folder = self.folder / "fits" / f"{method.name}-{seed}-{key}"
-        with self.bars.fitting(name, seed, self.recipe.training.epochs) as on_epoch:
+        serves = self._served(name) if method.auxiliary else ""
+        with self.bars.fitting(name, seed, self.recipe.training.epochs, serves=serves) as shown:
             fit = Fit.load(folder)
             if fit is None:
                 task = Task(
@@ -270,12 +272,18 @@ class Experiment:
                     training=self.recipe.training,
                     seed=seed,
                     folder=folder,
-                    on_epoch=on_epoch,
+                    on_epoch=shown.on_epoch,
                     exclusive=self.corpus.info.exclusive,
                 )
                 fit = method.fit(task, {need: fitted[need] for need in method.needs})
                 fit.save(about)
+            shown.dev = fit.dev_map if fit.dev_accuracy is None else fit.dev_accuracy
         return fit
+
+    def _served(self, name: str) -> str:
+        """The methods that need an auxiliary one, in words."""
+        assert isinstance(self.recipe.methods, dict)
+        return ", ".join(other for other, method in self.recipe.methods.items() if name in method.needs)
 
     def measure(self, name: str, seed: int, fit: Fit, test: EvaluationSet) -> Result:
         """Average precisions of a fit on test."""
@@ -320,8 +328,8 @@ class Experiment:
         }
         (self.folder / "results.json").unlink(missing_ok=True)  # never old results beside new labels
         write_labels(self.folder / "labels.parquet", self.corpus, {k: v for k, v in pseudo.items() if v})
-        for path in (self.folder / "models").iterdir():  # of an earlier recipe
-            if path.name not in results.methods and (path / "model.json").exists():
+        for path in (self.folder / "models").iterdir():
+            if path.name not in results.methods and _is_of_a_run(path):
                 shutil.rmtree(path)
         (self.folder / "recipe.yaml").write_text(self.recipe.dump(), encoding="utf-8")
         (self.folder / "environment.json").write_text(json.dumps(environment(), indent=1), encoding="utf-8")
@@ -386,3 +394,12 @@ def environment() -> dict[str, Any]:
 
 def _file_hash(path: Path | None) -> str | None:
     return None if path is None else hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def _is_of_a_run(model: Path) -> bool:
+    """Whether a folder of models is of a method of an earlier recipe, not a copy that somebody put beside them."""
+    try:
+        about = json.loads((model / "model.json").read_text(encoding="utf-8"))["about"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return bool(about.get("method") == model.name)

@@ -6,12 +6,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 OnEpoch = Callable[[int, float, float], None]
+
+
+@dataclass
+class Fitting:
+    """A fit that is shown: what to call after each epoch, and `dev`, its score in the end, to be set."""
+
+    on_epoch: OnEpoch
+    dev: float = 0.0
+    trained: bool = False
 
 
 class RunProgress:
@@ -39,22 +49,24 @@ class RunProgress:
         self._bars.stop()
 
     @contextmanager
-    def fitting(self, method: str, seed: int, epochs: int) -> Iterator[OnEpoch]:
-        """Show one fit; yields the function to call after each epoch."""
-        task = self._bars.add_task(f"  {method}, seed {seed}", total=epochs)
-        best, started = [0.0], time.monotonic()
+    def fitting(self, method: str, seed: int, epochs: int, *, serves: str = "") -> Iterator[Fitting]:
+        """Show one fit of what is `method`, or only serves one."""
+        name = f"{method} (for {serves})" if serves else method
+        task = self._bars.add_task(f"  {name}, seed {seed}", total=epochs)
+        started = time.monotonic()
 
         def on_epoch(epoch: int, loss: float, dev_score: float) -> None:
-            text = f"  {method}, seed {seed}, dev {100 * dev_score:.1f}"
+            shown.trained = True
+            text = f"  {name}, seed {seed}, dev {100 * dev_score:.1f}"
             self._bars.update(task, completed=epoch, description=text)
-            best[0] = dev_score if epoch == 1 else max(best[0], dev_score)  # of a method's last network
 
-        yield on_epoch
+        shown = Fitting(on_epoch)
+        yield shown
         self._bars.remove_task(task)
         self._bars.advance(self._all)
-        if self._lines and best[0]:
+        if self._lines and shown.trained:
             seconds = time.monotonic() - started
-            print(f"{method}, seed {seed}: dev {100 * best[0]:.1f}, {seconds:.0f} s", file=sys.stderr, flush=True)
+            print(f"{name}, seed {seed}: dev {100 * shown.dev:.1f}, {seconds:.0f} s", file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         """Say what is done after the last fit."""

@@ -109,6 +109,11 @@ class Recipe(BaseModel):
     def _frozen_by_default(cls, value: Any) -> Any:
         return {"kind": "frozen", **value} if isinstance(value, Mapping) else value
 
+    @field_validator("corpus", "out", mode="before")
+    @classmethod
+    def _path_as_text(cls, value: Any) -> Any:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
     @field_validator("seeds", mode="before")
     @classmethod
     def _count_or_list(cls, value: Any) -> Any:

@@ -96,7 +96,8 @@ class Summary(NamedTuple):
 class Results(BaseModel):
     """All results of a run.
 
-    ``corpus`` holds its name and hash, ``recipe`` the recipe as it was resolved.
+    ``corpus`` holds its name and hash, ``recipe`` the recipe as it was resolved, ``caveats`` what makes the scores say
+    little, if anything does.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -104,6 +105,7 @@ class Results(BaseModel):
     corpus: dict[str, str]
     recipe: dict[str, Any]
     results: list[Result] = []
+    caveats: list[str] = []
 
     @classmethod
     def load(cls, run: str | os.PathLike[str], corpus: Corpus | None = None) -> Results:
@@ -145,6 +147,12 @@ class Results(BaseModel):
             )
         return results
 
+    def corpus_folder(self, run: str | os.PathLike[str]) -> str:
+        """Where the corpus is: as the recipe says; a relative path from here, or from a folder above the run's."""
+        name: str = self.recipe["corpus"]
+        places = [Path(name), *(above / name for above in Path(run).resolve().parents)]
+        return next((str(place) for place in places if (place / "corpus.json").exists()), name)
+
     def save(self, run: Path) -> None:
         """Write `results.json` into a run's folder, atomically."""
         with replacing(run / "results.json") as new:
@@ -160,14 +168,13 @@ class Results(BaseModel):
         return sorted((result for result in self.results if result.method == method), key=lambda result: result.seed)
 
     def remarks(self) -> list[str]:
-        """What the methods found amiss, each with its method and seeds."""
+        """What makes the scores say little, and what the methods found amiss, each with its method and seeds."""
         seeds: dict[tuple[str, str], list[int]] = {}
         for result in self.results:
             for remark in result.remarks:
                 seeds.setdefault((result.method, remark), []).append(result.seed)
-        return [
-            f"{method} (seed {', '.join(map(str, numbers))}): {remark}" for (method, remark), numbers in seeds.items()
-        ]
+        found = (f"{method} (seed {', '.join(map(str, of))}): {remark}" for (method, remark), of in seeds.items())
+        return [*self.caveats, *found]
 
     def best(self, method: str) -> Result:
         """The seed of a method that did best on dev."""
@@ -177,10 +184,13 @@ class Results(BaseModel):
         """Of methods that made pseudo labels the one whose labels taught the best network on dev, over their seeds.
 
         Of equals it is the later, of none it is None. Where a method has returned another model than the network that
-        its pseudo labels taught, that network's own score counts.
+        its pseudo labels taught, that network's own score counts, and one that has not is before it among equals.
         """
         scores = {
-            name: fmean(r.dev_score if r.taught_dev is None else r.taught_dev for r in self.of(name))
+            name: (
+                fmean(r.dev_score if r.taught_dev is None else r.taught_dev for r in self.of(name)),
+                sum(r.taught_dev is None for r in self.of(name)),
+            )
             for name in self.methods
             if name in methods
         }

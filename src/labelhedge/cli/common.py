@@ -54,14 +54,15 @@ def interactive() -> bool:
     return sys.stderr.isatty() or sys.stdout.isatty()
 
 
-def show(what: Any) -> None:
-    """Print a text as it is, or anything that rich can render."""
+def show(what: Any, *, width: int = 0) -> None:
+    """Print a text as it is, or anything that rich can render, in a pipe or a file at least so many columns wide."""
     if isinstance(what, str):
         print(what, flush=True)  # a page's address is to be read while the page is served, in a pipe or a log too
         return
     from rich.console import Console
 
-    Console().print(what, highlight=False)
+    console = Console()
+    console.print(what, highlight=False, width=None if console.is_terminal else max(width, console.width))
 
 
 def in_words(error: Exception) -> str:

@@ -11,7 +11,12 @@ from labelhedge.cli.common import complain, fail, given, group, interactive, sho
 
 OutOption = Annotated[str | None, typer.Option(help="Folder for the results.", metavar="FOLDER")]
 SeedsOption = Annotated[str | None, typer.Option(help="How many seeds, or a list such as 3,4,5.", metavar="SEEDS")]
+RunCorpusOption = Annotated[
+    str | None, typer.Option("--corpus", help="Where the run's corpus is now; default: where it was.")
+]
 RunArgument = Annotated[Path, typer.Argument(help="The folder of a finished run, such as runs/demo.")]
+
+WIDE = 110  # columns of a table of results that is not for a terminal
 
 app = group("Train and look at results.")
 
@@ -22,8 +27,10 @@ def demo(
     seeds: SeedsOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Reuse what a finished demo has trained.")] = False,
 ) -> None:
-    """Train every method on 2,000 drawings with real label noise, and draw the report."""
+    """Train seven methods on 2,000 drawings with real label noise, and draw the report."""
     finished = (Path(out) / "results.json").exists()  # one that was stopped goes on
+    if finished and not resume:
+        show(f"{out} holds a finished demo: it is trained anew (--resume takes over what is trained)")
     _run({"corpus": "clipart", "out": out, "seeds": _seeds(seeds)}, recipe=None, fresh=finished and not resume)
 
 
@@ -52,34 +59,54 @@ def run(
 
 
 @app.command(epilog="Example: labelhedge report runs/demo")
-def report(run: RunArgument) -> None:
+def report(run: RunArgument, corpus: RunCorpusOption = None) -> None:
     """Print the table of a run and draw its report again."""
     from labelhedge.corpus import Corpus
     from labelhedge.report import write_report
     from labelhedge.results import Results
 
     results = Results.load(run)
-    show(results.table())
-    show(f"report: {write_report(run, Corpus.open(results.recipe['corpus'], progress=interactive()))}")
+    show(results.table(), width=WIDE)
+    opened = Corpus.open(corpus or results.corpus_folder(run), progress=interactive())
+    show(f"report: {write_report(run, opened)}")
 
 
-@app.command(epilog="Example: labelhedge rank runs/demo --label mammal")
+@app.command(
+    epilog="""Example: labelhedge rank runs/demo --label mammal
+
+labelhedge rank runs/demo --out doubtful.csv --count 500"""
+)
 def rank(
     run: RunArgument,
     label: Annotated[str | None, typer.Option(help="Only this label.")] = None,
     method: Annotated[str | None, typer.Option(help="Whose pseudo labels; default: the best on dev.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many samples.")] = 20,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="How many samples; default: 20, and with --out all.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write them to this CSV file, which review --order takes.", metavar="FILE")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a CSV file that is there.")] = False,
 ) -> None:
     """List the training samples whose labels look most wrong."""
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
+    from labelhedge.files import new_file
     from labelhedge.report import rank_suspects
+    from labelhedge.report.suspicion import write_suspects
     from labelhedge.results import Results
 
+    if out is not None:
+        new_file(out, overwrite=overwrite)
     names = list(Results.load(run).results[0].average_precision)
-    suspects = rank_suspects(run, names, method=method, label=label, count=count)
-    table = Table("sample", "label", "perhaps", "pseudo label", "suspicion")
+    suspects = rank_suspects(run, names, method=method, label=label, count=count or (20 if out is None else None))
+    if out is not None:
+        write_suspects(suspects, out)
+        by = f", doubted by {suspects[0].method}" if suspects else ""
+        show(f"{len(suspects):,} samples{by}: {out}")
+        return
+    table = Table(Column("sample", overflow="fold"), "label", "perhaps", "pseudo label", "suspicion")
     table.title = f"doubted by {suspects[0].method}" if suspects else None
     for suspect in suspects:
         table.add_row(
@@ -109,6 +136,7 @@ def risk(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write everything to this JSON file.", metavar="FILE")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a JSON file that is there.")] = False,
+    corpus: RunCorpusOption = None,
 ) -> None:
     """Measure how far the observed and the soft labels are from the truth, and what each rule for λ gives."""
     from labelhedge.corpus import Corpus
@@ -118,10 +146,10 @@ def risk(
 
     if json is not None:
         new_file(json, overwrite=overwrite, option="--json")
-    corpus = Corpus.open(Results.load(run).recipe["corpus"], progress=interactive())
+    opened = Corpus.open(corpus or Results.load(run).corpus_folder(run), progress=interactive())
     found = measure_risk(
         run,
-        corpus,
+        opened,
         on=on,
         temperature=temperature,
         resamples=resamples,
@@ -175,7 +203,7 @@ def _run(settings: dict[str, Any], recipe: Path | None, *, fresh: bool) -> None:
         results = run_recipe(chosen, progress=True, fresh=fresh)
     except KeyboardInterrupt:
         fail("stopped; the same command goes on where this one was", status=130)
-    show(results.table())
+    show(results.table(), width=WIDE)
     for line in History.load(Path(results.recipe["out"])).lines():
         show(line)
     show(f"report: {Path(results.recipe['out']) / 'report.html'}")

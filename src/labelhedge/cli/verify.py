@@ -14,7 +14,7 @@ studio = group("Have labels checked in Label Studio.")
 app.add_typer(studio, name="label-studio")
 
 VotesArgument = Annotated[
-    list[Path] | None, typer.Argument(help="Files of votes. Default: the corpus's own votes.sqlite.")
+    list[Path] | None, typer.Argument(help="Files of votes. Default: the corpus's own votes.sqlite, where it is there.")
 ]
 OutOption = Annotated[
     Path | None, typer.Option(help="Write a new corpus there. Default: the corpus itself is replaced, all at once.")
@@ -29,7 +29,12 @@ ConfidenceOption = Annotated[
     float, typer.Option(min=0, max=1, help="What the method is less sure of stays unverified.")
 ]
 MinVotesOption = Annotated[int, typer.Option(min=1, help="What has fewer votes stays as it is.")]
-GoldenOption = Annotated[Path | None, typer.Option(help="A file of known answers: task,label, or any format of votes.")]
+GoldenOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file of labels that are known: task,label, or any format of votes. It needs no votes beside it."
+    ),
+]
 FormatOption = Annotated[
     str | None,
     typer.Option("--format", help="store, csv, label-studio or crowdflower. Default: told from the content."),
@@ -38,6 +43,7 @@ QuestionOption = Annotated[
     str | None, typer.Option(help="The column, or Label Studio's control, that holds the answers.")
 ]
 TaskOption = Annotated[str | None, typer.Option(help="The column, or the key of `data`, that holds the sample's id.")]
+WorkerOption = Annotated[str | None, typer.Option(help="The column of a CSV file that says whose vote it is.")]
 NoneOption = Annotated[list[str] | None, typer.Option("--none", help="An option that says: none of the labels.")]
 UnsureOption = Annotated[list[str] | None, typer.Option("--unsure", help="An option that says: cannot be told.")]
 IgnoreOption = Annotated[
@@ -49,7 +55,9 @@ IgnoreOption = Annotated[
     "votes",
     epilog="""Example: labelhedge verify votes my-corpus
 
-labelhedge verify votes my-corpus votes.csv --golden known.csv --min-votes 3 --out checked""",
+labelhedge verify votes my-corpus votes.csv --golden known.csv --min-votes 3 --out checked
+
+labelhedge verify votes my-corpus --golden checked.csv --task-column file --question label""",
 )
 def verify_votes(
     corpus: CorpusArgument,
@@ -62,11 +70,12 @@ def verify_votes(
     format_: FormatOption = None,
     question: QuestionOption = None,
     task_column: TaskOption = None,
+    worker_column: WorkerOption = None,
     none: NoneOption = None,
     unsure: UnsureOption = None,
     ignore_unknown: IgnoreOption = False,
 ) -> None:
-    """Turn votes into the verified labels of a corpus."""
+    """Turn votes, or labels that are known, into the verified labels of a corpus."""
     from labelhedge.corpus import Corpus
     from labelhedge.verify.apply import settle
     from labelhedge.verify.said import Reading
@@ -79,7 +88,9 @@ def verify_votes(
         min_confidence=min_confidence,
         min_votes=min_votes,
         golden=golden,
-        reading=Reading(format_, question, task_column, tuple(none or ()), tuple(unsure or ())),
+        reading=Reading(
+            format_, question, task_column, worker_column, none=tuple(none or ()), unsure=tuple(unsure or ())
+        ),
         ignore_unknown=ignore_unknown,
     )
     show(outcome)
@@ -182,6 +193,7 @@ def label_studio_import(
         None,
         question,
         task_column,
+        None,
         none,
         unsure,
         ignore_unknown,

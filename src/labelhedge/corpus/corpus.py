@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labelhedge.corpus.describe import Description, describe
+from labelhedge.corpus.describe import Description, caveats, describe
 from labelhedge.corpus.errors import CorpusError
 from labelhedge.corpus.images import ImageReader, decode_all
 from labelhedge.corpus.reading import Samples, read_samples
@@ -205,8 +205,12 @@ class Corpus:
                 lacks.append(f"no checked sample of {split} has a label, and a run needs some that do")
         if not self.samples.trusted.any():
             lacks.append("no training sample is trusted, and the methods that hedge need some")
-        remarks = "; ".join(lacks) or "nothing wrong"
+        remarks = "; ".join([*(lacks or ["nothing wrong"]), *(f"mind: {text}" for text in self.caveats())])
         return f"{self.name}: {count:,} images decoded, {len(self.labels)} labels, {remarks}"
+
+    def caveats(self) -> list[str]:
+        """What makes scores on dev and test say little, in words."""
+        return caveats(self.info, self.samples)
 
     def extra(self, rows: npt.NDArray[np.int64]) -> pa.Table:
         """The columns that the format does not fix (titles, tags, licences …), for these rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -58,20 +58,9 @@ def read_samples(folder: Path, label_count: int, *, exclusive: bool = False, pro
     paths = sorted((folder / "samples").glob("*.parquet"))
     if not paths:
         raise CorpusError(folder / "samples", "there is no Parquet file", "write the samples as part-00000.parquet")
-    tables = [_read_part(path, label_count, exclusive) for path in paths]
-    reader = ImageReader(folder, [(path, len(table)) for path, table in zip(paths, tables, strict=True)])
-    table = tables[0]
-    for path, part in zip(paths[1:], tables[1:], strict=True):
-        try:
-            table = pa.concat_tables([table, part], promote_options="permissive")
-        except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
-            problem = f"a column has another type than in the parts before ({error})"
-            raise CorpusError(path, problem, "store it with one type in all parts") from error
-    if not len(table):
-        raise CorpusError(paths[0], "there is no sample in it", "write at least one row")
+    table, reader = _read_parts(folder, paths, label_count, exclusive)
     ids = table.column("id").to_pylist()
     split = np.array(table.column("split").to_pylist())
-    _check_unique_ids(ids, reader)
     digests = _identify(reader, ids, progress=progress)
     _check_twins(digests, split, ids, reader)
     return Samples(
@@ -85,6 +74,33 @@ def read_samples(folder: Path, label_count: int, *, exclusive: bool = False, pro
         extra=table.drop_columns([name for name in _FIXED if name != "image"]),
         images=reader,
     )
+
+
+def check_samples(folder: Path, label_count: int, *, exclusive: bool = False) -> None:
+    """Validate the columns of the samples of a folder, not their images.
+
+    Raises
+    ------
+    CorpusError
+        As when the corpus is opened.
+    """
+    _read_parts(folder, sorted((folder / "samples").glob("*.parquet")), label_count, exclusive)
+
+
+def _read_parts(folder: Path, paths: Sequence[Path], label_count: int, exclusive: bool) -> tuple[pa.Table, ImageReader]:
+    tables = [_read_part(path, label_count, exclusive) for path in paths]
+    reader = ImageReader(folder, [(path, len(table)) for path, table in zip(paths, tables, strict=True)])
+    table = tables[0]
+    for path, part in zip(paths[1:], tables[1:], strict=True):
+        try:
+            table = pa.concat_tables([table, part], promote_options="permissive")
+        except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+            problem = f"a column has another type than in the parts before ({error})"
+            raise CorpusError(path, problem, "store it with one type in all parts") from error
+    if not len(table):
+        raise CorpusError(paths[0], "there is no sample in it", "write at least one row")
+    _check_unique_ids(table.column("id").to_pylist(), reader)
+    return table, reader
 
 
 def _read_part(path: Path, label_count: int, exclusive: bool) -> pa.Table:

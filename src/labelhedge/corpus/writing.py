@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelhedge.corpus.errors import CorpusError
+from labelhedge.corpus.reading import check_samples
 from labelhedge.corpus.schema import CorpusInfo
 from labelhedge.errors import LabelhedgeError
 
@@ -83,8 +84,9 @@ def write_corpus(
     FileExistsError
         When a corpus, or a piece of one, is there and `overwrite` is false.
     ValueError
-        When a column of the format is missing or cannot be converted to its type, an extra has a name of the format's,
-        or another process is writing this folder.
+        When a column of the format is missing or cannot be converted to its type, a row is such that the corpus could
+        not be opened (images are looked at when it is), an extra has a name of the format's, or another process is
+        writing this folder. What was there before is left as it was.
     """
     extras = extras or {}
     for name in extras:
@@ -103,6 +105,10 @@ def write_corpus(
             )
         try:
             _write_new(partial / "new", info, samples, graph, extras)
+            try:
+                check_samples(partial / "new", len(info.labels), exclusive=info.exclusive)
+            except CorpusError as error:  # it names a file that will never be there
+                raise error.moved(target / error.file.relative_to(partial / "new")) from None
             _put_in_place(partial, target, (*_PIECES, *extras))
         finally:
             _put_right(target)

@@ -45,10 +45,11 @@ class Opened:
             told += [f"  bad line {number}: {line[:100]}" for number, line in counts.examples]
         for source in self.sources:
             if isinstance(source, WordNetSource) and source.ambiguous:
-                some = ", ".join(local_name(name) for name in sorted(source.ambiguous)[:5])
+                words = sorted({local_name(name).casefold() for name in source.ambiguous})
+                some = ", ".join(words[:5]) + "…" * (len(words) > 5)
                 told.append(
-                    f"wordnet: {len(source.ambiguous)} words have several senses, and the most frequent was taken "
-                    f"({some}…); --below organism.1 and the like narrow them down"
+                    f"wordnet: {len(words)} words have several senses, and the most frequent was taken "
+                    f"({some}); --below organism.1 and the like narrow them down"
                 )
         return told
 

@@ -19,6 +19,8 @@ from labelhedge.corpus.images import upright_on_white
 from labelhedge.evaluation import rank
 
 SHOWN = 8  # images per row
+DOUBTED = 0.5  # what is believed more than that is not shown as doubted
+MISSING = 0.1  # what is believed less than that is not shown as perhaps missing
 LABELS = 40  # at most, those with most doubtful labels
 THUMBNAIL = 112  # pixels
 STRIP = 400  # steps
@@ -89,7 +91,9 @@ def draw_gallery(run: Path, corpus: Corpus, method: str) -> Gallery:
         carries, lacks = ranked[observed[ranked, label]], ranked[~observed[ranked, label]]
         believed = carries[:SHOWN]
         doubted = carries[max(SHOWN, len(carries) - SHOWN) :][::-1]
-        picks[int(label)] = (believed.tolist(), doubted.tolist(), lacks[:SHOWN].tolist())
+        doubted = doubted[pseudo[doubted, label] < DOUBTED]
+        missing = lacks[:SHOWN][pseudo[lacks[:SHOWN], label] >= MISSING]
+        picks[int(label)] = (believed.tolist(), doubted.tolist(), missing.tolist())
     wanted = np.unique([row for groups in picks.values() for group in groups for row in group]).astype(np.int64)
     draw = _Pictures(corpus, rows, wanted, pseudo, truth, checked)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ class Suspect:
 
 
 def rank_suspects(
-    run: Path, labels: Sequence[str], *, method: str | None, label: str | None, count: int
+    run: Path, labels: Sequence[str], *, method: str | None, label: str | None, count: int | None
 ) -> list[Suspect]:
     """The untrusted training samples of a run whose labels look most wrong.
 
@@ -100,7 +101,7 @@ def rank_suspects(
     labels : the corpus's label names, in order
     method : whose pseudo labels; None is the best on dev
     label : only this label, by name; None is each sample's most doubtful one
-    count : how many
+    count : how many; None is all
 
     Raises
     ------
@@ -114,7 +115,9 @@ def rank_suspects(
         raise FileNotFoundError(f"{path} is missing: name the folder of a finished run, such as runs/demo")
     methods = methods_with_labels(run)
     if not methods:
-        raise LabelhedgeError(f"{path} is empty: no method of this run makes pseudo labels (distill and guided do)")
+        raise LabelhedgeError(
+            f"{path} is empty: no method of this run makes pseudo labels (hedge, distill and guided do)"
+        )
     if method is not None and method not in methods:
         raise LabelhedgeError(f"the run has no pseudo labels of {method!r}; it has those of: {', '.join(methods)}")
     if label is not None and label not in labels:
@@ -142,3 +145,12 @@ def rank_suspects(
         )
         for row in np.argsort(-suspicion, kind="stable")[:count]
     ]
+
+
+def write_suspects(suspects: Sequence[Suspect], path: Path) -> None:
+    """Write them as CSV, the most doubtful first, as `labelhedge review --order` takes it."""
+    with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "label", "fault", "pseudo", "suspicion", "method"])
+        for one in suspects:
+            writer.writerow([one.id, one.label, one.fault, f"{one.pseudo:.6g}", f"{one.suspicion:.6g}", one.method])

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labelhedge.corpus import Corpus
-from labelhedge.corpus.corpus import EMBEDDED
 from labelhedge.verify import VoteStore
-from labelhedge.verify.apply import STORE
+from labelhedge.verify.apply import own_votes
 from labelhedge.verify.ballots import resolve
 from labelhedge.verify.decide import decide
 from labelhedge.verify.formats import read_votes, tell_format
@@ -85,13 +84,6 @@ def known_answers(corpus: Corpus, files: Sequence[str | os.PathLike[str]] = ()) 
     sitting = np.array([number for number, _ in sittings], np.int64)
     drawn = np.array([order in ("", RANDOM) for _, order in sittings], bool)
     return Answers(pairs[:, 0], pairs[:, 1], wrong, sitting, drawn)
-
-
-def own_votes(corpus: Corpus) -> Path:
-    """Where the votes on a corpus are unless somebody said otherwise."""
-    if corpus.folder.resolve().is_relative_to(EMBEDDED.resolve()):
-        return Path(f"{corpus.folder.name}-votes.sqlite")
-    return corpus.folder / STORE
 
 
 def _first_asked(corpus: Corpus, paths: Sequence[Path]) -> Mapping[int, tuple[int, str]]:

@@ -125,10 +125,12 @@ def _rate(label: str, observed: int, answers: Answers, further: float, effect: f
         return Estimate(*(float(np.clip(value, least, most)) for value in estimate))
 
     now_known = within(wrong_share(observed, drawn, share * drawn, effect)._replace(value=share))
-    then = min(observed, drawn + round(further))
+    then = drawn + min(observed - checked, round(further))
     likely = (share * drawn + 0.5) / (drawn + 1)
     after = within(wrong_share(observed, then, share * drawn + likely * (then - drawn), effect))
     later = min(after.high - after.low, now_known.high - now_known.low) / 2
+    if checked + round(further) >= observed:
+        later = 0.0  # everything is checked then, in whatever order
     return Rate(label, observed, checked, wrong, drawn, now_known, later)
 
 

@@ -21,12 +21,12 @@ from rich.table import Table
 from labelhedge.collect.records import needs
 from labelhedge.corpus import Corpus
 from labelhedge.errors import LabelhedgeError
-from labelhedge.review.answers import own_votes
 from labelhedge.review.definitions import read_definitions
 from labelhedge.review.guard import Guard, check_token, is_loopback
 from labelhedge.review.orders import Task
 from labelhedge.review.queue import Queue
 from labelhedge.verify import ANSWERS, Vote, VoteStore
+from labelhedge.verify.apply import own_votes
 
 
 def serve(

@@ -7,6 +7,7 @@ predictor.predict(["cat.jpg"])                   # (1, L) probabilities
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL.Image import Image
 
-from labelhedge.corpus.images import decode
+from labelhedge.corpus.images import decode, upright_on_white
 from labelhedge.errors import LabelhedgeError
 from labelhedge.files import replacing
 from labelhedge.models import Classifier, FrozenSettings, load_backbone, load_classifier
 from labelhedge.training.cache import cache_folder
 
-Encoded = str | os.PathLike[str] | bytes
+Encoded = str | os.PathLike[str] | bytes | Image
+"""An image: a path, encoded bytes, or an image of Pillow's."""
 _BATCH = 16
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -50,7 +53,7 @@ class Predictor:
         return self.classifier.labels
 
     def predict(self, images: Sequence[Encoded], *, progress: bool = False) -> npt.NDArray[np.float32]:
-        """Probabilities (N, L) of images, given as paths or as encoded bytes.
+        """Probabilities (N, L) of images, given as paths, as encoded bytes, or as images of Pillow's.
 
         Raises
         ------
@@ -58,7 +61,11 @@ class Predictor:
             When there is no such file.
         ValueError
             When an image is unreadable; the message names it.
+        TypeError
+            When it is one image instead of a list, or something else.
         """
+        if isinstance(images, str | bytes | os.PathLike | Image):
+            raise TypeError("a list of images is needed: write predict([image])")
         rows = [row for _, row in self.stream(images, progress=progress)]
         return np.stack(rows) if rows else np.empty((0, len(self.labels)), np.float32)
 
@@ -102,7 +109,7 @@ class Predictor:
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
-    """The image files among paths, folders searched through, in order.
+    """The image files among paths, each once; folders are searched through, in order, without what is hidden in them.
 
     Raises
     ------
@@ -112,14 +119,20 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+            found += sorted(file for file in path.rglob("*") if _is_image(file.relative_to(path)))
         elif path.exists():
             found.append(path)
         else:
             raise FileNotFoundError(f"there is no image or folder {path}")
     if not found:
         raise FileNotFoundError(f"no image file in {', '.join(map(str, paths))} ({', '.join(IMAGE_SUFFIXES)})")
-    return found
+    return list({file.resolve(): file for file in reversed(found)}.values())[::-1]
+
+
+def _is_image(place: Path) -> bool:
+    """Whether a file in a folder is an image by its name, not hidden, as what a Mac puts beside images is."""
+    junk = any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
+    return place.suffix.lower() in IMAGE_SUFFIXES and not junk
 
 
 def write_predictions(
@@ -131,7 +144,7 @@ def write_predictions(
         writer = csv.writer(file)
         writer.writerow(["image", *labels])
         for number, row in rows:
-            writer.writerow([images[number], *(f"{value:.4f}" for value in row)])
+            writer.writerow([images[number], *(f"{value:.9g}" for value in row)])
             count += 1
     return count
 
@@ -139,6 +152,12 @@ def write_predictions(
 def _decode(image: Encoded, size: int) -> npt.NDArray[np.uint8]:
     if isinstance(image, bytes):
         return decode(image, size)
+    if isinstance(image, Image):
+        buffer = io.BytesIO()
+        upright_on_white(image).save(buffer, "PNG")
+        return decode(buffer.getvalue(), size)
+    if not isinstance(image, str | os.PathLike):
+        raise TypeError(f"an image is {type(image).__name__}: give a path, encoded bytes, or an image of Pillow's")
     try:
         return decode(Path(image).read_bytes(), size)
     except ValueError as error:
@@ -147,6 +166,6 @@ def _decode(image: Encoded, size: int) -> npt.NDArray[np.uint8]:
 
 def _reason(image: Encoded, error: Exception) -> str:
     """The place of an image and what is the matter with it."""
-    if isinstance(error, OSError) and error.strerror and not isinstance(image, bytes):
+    if isinstance(error, OSError) and error.strerror and isinstance(image, str | os.PathLike):
         return f"{os.fspath(image)}: {error.strerror.lower()}"
     return str(error)

@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from labelhedge.verify.aggregate import Reviewer
 
 STORE = "votes.sqlite"
+
+
+def own_votes(corpus: Corpus) -> Path:
+    """Where the votes on a corpus are unless somebody said otherwise: of an embedded one, in the current folder."""
+    if corpus.folder.resolve().is_relative_to(EMBEDDED.resolve()):
+        return Path(f"{corpus.folder.name}-{STORE}")
+    return corpus.folder / STORE
+
+
 _UNVERIFIED = ("disputed", "none")
 _BATCH = 4096
 
@@ -89,6 +98,11 @@ class Outcome:
             if states[name]:
                 what.add_row(f"{states[name]:,}", words)
         yield what
+        if self.decisions.majorities:
+            yield (
+                f"in {self.decisions.majorities:,} of what is disputed most say the same, with less confidence than "
+                "was asked for: --min-confidence 0.5 takes them all (without them, dev and test hold easy images only)"
+            )
         if self.decisions.single:
             kind = "questions" if self.decisions.per_label else "samples"
             yield f"{self.decisions.single:,} {kind} were decided by a single vote: no other vote checks it"
@@ -144,7 +158,7 @@ def settle(
     ----------
     corpus : Corpus
     files : files of votes
-        Default: the corpus's own `votes.sqlite`.
+        Default: the corpus's own, see `own_votes`; none where that is not there and `golden` is given.
     out : folder, optional
         Write a new corpus there. Default: the corpus itself is replaced, all at once.
     method, min_confidence, min_votes
@@ -172,12 +186,15 @@ def settle(
     if min_votes < 1:
         raise LabelhedgeError(f"at least 1 vote is needed to decide, found a minimum of {min_votes}")
     _check_target(corpus, out)
-    paths = list(files) or [corpus.folder / STORE]
-    if not files and not Path(paths[0]).exists():
-        raise LabelhedgeError(f"{paths[0]} is not there: check some labels with `labelhedge review`, or name files")
+    paths = [Path(file) for file in files] or [path for path in [own_votes(corpus)] if path.exists()]
+    if not paths and golden is None:
+        raise LabelhedgeError(
+            f"{own_votes(corpus)} is not there: check some labels with `labelhedge review`, name files of votes, or a "
+            "file of labels that are known, with --golden"
+        )
     votes = [read_votes(path, reading) for path in paths]
     if golden is not None:
-        votes.append(read_golden(golden, reading))
+        votes.append(read_golden(golden, reading, alone=not paths))
     samples = corpus.samples
     ballots = resolve(votes, samples.ids, corpus.labels, exclusive=corpus.info.exclusive, ignore_unknown=ignore_unknown)
     decisions = decide(corpus, ballots, method=method, min_confidence=min_confidence, min_votes=min_votes)

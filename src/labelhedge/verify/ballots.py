@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -182,7 +184,7 @@ class _Resolving:
                 rest = f" (also unknown: {more}{', …' if len(unknown) > NAMED else ''}; {len(unknown):,} in all)"
                 raise votes.error(
                     f"the corpus has no {what} {first!r}{rest if others else ''}",
-                    f"correct it{_hint(what, known)}, or pass --ignore-unknown to leave such votes out",
+                    f"correct it{_hint(what, first, known)}, or pass --ignore-unknown to leave such votes out",
                     row,
                 )
 
@@ -256,7 +258,12 @@ def _same(first: Said, second: Said) -> bool:
     return (first.task, first.worker, first.row) == (second.task, second.worker, second.row)
 
 
-def _hint(what: str, known: Mapping[str, int | None]) -> str:
+def _hint(what: str, wrong: str, known: Mapping[str, int | None]) -> str:
     if what == "label":
-        return f" to one of {', '.join(list(known)[:NAMED])}{', …' if len(known) > NAMED else ''}"
+        alike = {unicodedata.normalize("NFC", name).casefold(): name for name in known}
+        near = difflib.get_close_matches(unicodedata.normalize("NFC", wrong).casefold(), alike, n=1, cutoff=0.75)
+        if near:
+            return f" to {alike[near[0]]!r}"
+        names = [*{number: name for name, number in known.items()}.values()]  # of id and name the later, the name
+        return f" to one of {', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''}"
     return f" (a task is a sample's id, such as {next(iter(known), '')!r})"

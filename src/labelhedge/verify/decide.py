@@ -69,6 +69,8 @@ class Decisions:
     reviewers : list of Reviewer
     answers : {(row, label): bool}
         What is decided on single labels, also of samples that are not verified with it.
+    majorities : int
+        Disputed questions in which most say the same, too few of them for the confidence that was asked for.
     """
 
     samples: dict[int, Settled]
@@ -78,6 +80,7 @@ class Decisions:
     agreement: Agreement
     reviewers: list[Reviewer]
     answers: dict[tuple[int, int], bool]
+    majorities: int = 0
 
 
 @dataclass
@@ -138,6 +141,7 @@ def decide(
             samples=units // (count + 1) if per_label else units,
         ),
         answers=_single(corpus, answers, count, per_label=per_label),
+        majorities=sum(answer.state == "disputed" and answer.confidence > 0.5 for answer in answers.values()),
     )
 
 

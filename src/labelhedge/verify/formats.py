@@ -69,11 +69,12 @@ def read_votes(path: str | os.PathLike[str], reading: Reading | None = None) -> 
     return read_label_studio(path, reading)
 
 
-def read_golden(path: str | os.PathLike[str], reading: Reading | None = None) -> Votes:
+def read_golden(path: str | os.PathLike[str], reading: Reading | None = None, *, alone: bool = False) -> Votes:
     """Read known answers: CSV task,label or task,label,answer; a store of an expert's votes; or what is marked golden.
 
     A CSV file may have a column worker: what each of them knows must agree, which `resolve` finds.
-    Of a CSV file only `none` and `unsure` of `reading` are used, as the votes may be of another format.
+    Of a CSV file only `none` and `unsure` of `reading` are used, as the votes may be of another format; where there are
+    no votes beside it (`alone`), its columns too.
 
     Raises
     ------
@@ -82,7 +83,8 @@ def read_golden(path: str | os.PathLike[str], reading: Reading | None = None) ->
     """
     path, reading = Path(path), replace(reading or Reading(), format=None)
     if tell_format(path) == "csv":
-        votes = _read_csv(path, replace(reading, question=None, task_column=None), golden=True)
+        known = reading if alone else replace(reading, question=None, task_column=None, worker_column=None)
+        votes = _read_csv(path, known, golden=True)
     else:
         votes = read_votes(path, reading)
         if votes.unit == "vote":
@@ -189,15 +191,15 @@ def _read_store(path: Path) -> Votes:
 def _read_csv(path: Path, reading: Reading, *, golden: bool = False) -> Votes:
     votes = Votes(path, "line")
     table = Table(votes)
-    task = reading.task_column or "task"
+    task, person = reading.task_column or "task", reading.worker_column or "worker"
     label = reading.question or "label"
-    table.need(task, label, *(() if golden else ("worker",)))
+    table.need(task, label, *(() if golden else (person,)))
     asked = "answer" in table.names
     choices: dict[tuple[str, str], tuple[int, list[str]]] = {}
     for line, row in table:
-        worker = sys.intern(row.get("worker", ""))
-        for name, value in ((task, row[task]), ("worker", worker)):
-            if not value.strip() and not (golden and name == "worker"):
+        worker = sys.intern(row.get(person, ""))
+        for name, value in ((task, row[task]), (person, worker)):
+            if not value.strip() and not (golden and name == person):
                 raise votes.error(f"{name} is empty", "fill it in, or remove the line", line)
         if asked:
             said = Said(sys.intern(row[task]), worker, sys.intern(row[label]), "", False, line)

@@ -87,6 +87,8 @@ class Reading:
         The column, or the control of Label Studio, that holds the answers.
     task_column : str, optional
         The column, or the key in Label Studio's `data`, that holds the sample's id.
+    worker_column : str, optional
+        The column of a CSV file that says whose vote it is.
     none, unsure : tuple of str
         Options that say that none of the labels is there, or that it cannot be told.
     """
@@ -94,6 +96,7 @@ class Reading:
     format: str | None = None
     question: str | None = None
     task_column: str | None = None
+    worker_column: str | None = None
     none: tuple[str, ...] = ()
     unsure: tuple[str, ...] = ()
 

@@ -128,8 +128,8 @@ def _tasks(
     guesses: _Guesses,
     addresses: _Addresses,
 ) -> Iterator[dict[str, Any]]:
-    extra = corpus.extra(np.array(rows, np.int64)).select(words).to_pylist()
-    for row, texts, address in zip(rows, extra, addresses.of(rows), strict=True):
+    texts_of = corpus.extra(np.array(rows, np.int64)).select(words).to_pylist() if words else [{}] * len(rows)
+    for row, texts, address in zip(rows, texts_of, addresses.of(rows), strict=True):
         sample = corpus.samples.ids[row]
         data = {name: _text(value) for name, value in texts.items()} | {IMAGE: address, "id": sample}
         if asked:

@@ -159,7 +159,7 @@ def build(source: Source, target: str | os.PathLike[str], options: Options) -> I
         what = _tally(scan.left_out.values())
         remarks.append(f"{len(scan.left_out):,} of {len(scan.places):,} left out, see {LEFT_OUT}: {what}")
     corpus = Corpus.open(folder, progress=options.progress)
-    return Imported(corpus, remarks + _lacks(corpus))
+    return Imported(corpus, remarks + _of_labels(kept, options) + _lacks(corpus))
 
 
 def check_target(folder: Path, options: Options) -> None:
@@ -347,6 +347,25 @@ def _tally(reasons: Iterable[str]) -> str:
     """Counts by reason, without its details in brackets."""
     counts = Counter(reason.split(" (")[0] for reason in reasons)
     return "; ".join(f"{count:,} × {reason}" for reason, count in counts.most_common())
+
+
+def _of_labels(kept: Mapping[int, Entry], options: Options) -> list[str]:
+    """What the labels look like that may not be meant so."""
+    remarks = []
+    trusted = [entry for entry in kept.values() if entry.trusted]
+    copied = sum(entry.observed is None for entry in trusted)
+    if copied:
+        remarks.append(
+            f"{copied:,} of {len(trusted):,} trusted images have no noisy label of their own (nobody gave one, or the "
+            "noisy copy has other bytes): their observed labels are the verified ones, and show no noise. hedge finds "
+            "out and estimates it; precision and recall of the observed labels, and weight: risk, do not"
+        )
+    lengths = {len(entry.labels) for entry in kept.values()}
+    if lengths == {1} and not options.exclusive and not options.multi:
+        remarks.append(
+            "every image has exactly one label: if that is so by nature, pass --exclusive (softmax, accuracy)"
+        )
+    return remarks
 
 
 def _lacks(corpus: Corpus) -> list[str]:

@@ -7,7 +7,8 @@ import_class_folders("photos", "my-corpus", clean="checked")             # and a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,7 +84,28 @@ def import_class_folders(
 
     labels = [Label(id=name, name=name) for name in names]
     total = sum(len(files) for _, _, files in found)
-    return build(Source(items, labels, total=total, only_found=True), target, options)
+    made = build(Source(items, labels, total=total, only_found=True), target, options)
+    trees_of = {label.name: {tree for tree, _, files in found for file in files if file.label == label.name}
+                for label in made.corpus.labels}  # fmt: skip
+    return made._replace(remarks=[*_odd_names(trees_of, [tree for tree, _, _ in found]), *made.remarks])
+
+
+def _odd_names(trees_of: Mapping[str, set[Path]], trees: Sequence[Path]) -> Iterator[str]:
+    """Labels that may be another one misspelt: in one of two trees only, or alike but for capitals."""
+    for tree in trees:
+        alone = [name for name, found in trees_of.items() if found == {tree}] if len(trees) > 1 else []
+        if alone:
+            yield f"{len(alone):,} labels stand in {tree} alone: {_some(alone)}; is one of them another one misspelt?"
+    folded: dict[str, list[str]] = {}
+    for name in trees_of:
+        folded.setdefault(name.casefold(), []).append(name)
+    for alike in folded.values():
+        if len(alike) > 1:
+            yield f"the labels {', '.join(alike)} differ in capitals alone: rename a folder where they are one label"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + ", …" * (len(names) > 5)
 
 
 def _item(tree: Path, file: _Found, *, checked: bool, labels: set[str]) -> Item:
@@ -118,7 +140,8 @@ def _walk(tree: Path, flat: bool) -> list[_Found]:
         split = "train"
         if splits and len(parts) > 1:
             split, parts = SPLIT_NAMES[parts[0].lower()], parts[1:]
-        found.append(_Found(path, split, parts[0] if len(parts) > 1 else None))
+        label = unicodedata.normalize("NFC", parts[0]) if len(parts) > 1 else None  # a Mac writes accents in two parts
+        found.append(_Found(path, split, label))
     if splits and found and all(file.label is None for file in found):
         raise LabelhedgeError(
             f"{tree}/{splits[0]} holds no class folders: put images into {splits[0]}/LABEL/, or pass --flat where "

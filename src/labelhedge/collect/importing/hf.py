@@ -180,9 +180,15 @@ def _item(
     if encoded.get("bytes") is not None:
         read = partial(bytes, encoded["bytes"])
     elif encoded.get("path"):
-        read = Path(encoded["path"]).read_bytes
+        read = _beside(folder, encoded["path"]).read_bytes
     else:
         problem = "no image"
     return Item(
         place, id_, read, entry or Entry(split, (), None), problem, {name: words(row[name]) for name in columns.text}
     )
+
+
+def _beside(folder: Path, path: str) -> Path:
+    """A relative path starts from the dataset's folder where there is such a file, else from where one is."""
+    inside = folder / path
+    return inside if inside.exists() else Path(path)

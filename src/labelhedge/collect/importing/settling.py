@@ -177,5 +177,10 @@ def share_out(
         moved[number] = as_checked(entry) if checked and number in shared else entry
     remark = f"{len(pool):,} {'checked ' if partly else ''}training images were shared out to {', '.join(wanted)}"
     if along:
-        remark += f" and {along:,} near-duplicates with them"
+        remark += (
+            f" and {along:,} of the same look with them, which nobody checked: they serve neither for training nor for "
+            "measuring (--no-near-duplicates keeps all but equal ones in train)"
+            if partly
+            else f" and {along:,} near-duplicates with them"
+        )
     return moved, f"{remark}, seed {seed}"
