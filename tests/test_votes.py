@@ -11,7 +11,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from corpus_help import picture
+from labelhedge.cli import app
 from labelhedge.verify import ANSWERS, Vote, VoteError, VoteStore
 from labelhedge.verify.votes import SCHEMA_VERSION
 
@@ -273,3 +276,34 @@ def test_a_killed_process_loses_no_vote_that_it_had_added(tmp_path):
         ids = [item.id for item in store.votes()]
     assert ids[: len(told)] == [str(number) for number in range(len(told))]
     assert len(ids) <= len(told) + 1
+
+
+def test_votes_on_images_that_a_new_corpus_has_not_are_moved_away(tmp_path):
+    def pictures(folder, *seeds):
+        (folder / "cat").mkdir(parents=True)
+        for number, seed in enumerate(seeds):
+            (folder / "cat" / f"{number}.png").write_bytes(picture(seed))
+
+    def bring(folder):
+        done = CliRunner().invoke(app, ["corpus", "import", "folder", str(folder), str(target), "--overwrite"])
+        assert done.exit_code == 0, done.output
+        return " ".join(done.output.split())
+
+    target = tmp_path / "c"
+    pictures(tmp_path / "a", 0, 1, 2)
+    pictures(tmp_path / "b", 0, 1, 2, 3)
+    pictures(tmp_path / "other", 0, 7, 8)
+    assert "votes" not in bring(tmp_path / "a")
+    with VoteStore(target / "votes.sqlite") as store:
+        store.add([vote(f"v{n}", sample=f"cat/{n}.png") for n in range(2)])
+    assert "votes" not in bring(tmp_path / "b")  # the same images, and one more
+    assert (target / "votes.sqlite").exists()
+    said = bring(tmp_path / "other")
+    assert "1 of 2 images that were voted on have another image under their id now: the votes are in " in said
+    assert not (target / "votes.sqlite").exists()
+    with VoteStore(target / "votes-before-1.sqlite", create=False) as store:
+        assert len(store.votes()) == 2
+    with VoteStore(target / "votes.sqlite") as store:
+        store.add([vote("v", sample="cat/1.png")])
+    (target / "corpus.json").write_text("{}")
+    assert "could not be read: the votes are in votes-before-2.sqlite" in bring(tmp_path / "other")

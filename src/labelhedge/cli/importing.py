@@ -14,6 +14,7 @@ from labelhedge.cli.common import group, interactive, show
 
 if TYPE_CHECKING:
     from labelhedge.collect.importing import Imported
+    from labelhedge.verify.replaced import VotedImages
 
 app = group("Make a corpus of photos, class folders, or a dataset in another format.")
 
@@ -56,7 +57,10 @@ def corpus_import_yfcc_entity(
     from labelhedge.collect.importing import Options, import_yfcc_entity, read_entity_lists
 
     options = Options(name=name, overwrite=overwrite, progress=interactive())
-    _finish(import_yfcc_entity(read_entity_lists(folder), target, images=images, imagenet=imagenet, options=options))
+    voted = voted_before(target)
+    finish(
+        voted, import_yfcc_entity(read_entity_lists(folder), target, images=images, imagenet=imagenet, options=options)
+    )
 
 
 def _shared_options(
@@ -118,9 +122,8 @@ def corpus_import_folder(
     from labelhedge.collect.importing import Options, import_class_folders
 
     options = Options(**shared, progress=interactive())
-    _finish(
-        import_class_folders(folder, target, clean=clean, background=background, flat=flat, options=options),
-    )
+    voted = voted_before(target)
+    finish(voted, import_class_folders(folder, target, clean=clean, background=background, flat=flat, options=options))
 
 
 @app.command("hf", epilog="Example: labelhedge corpus import hf my-dataset my-corpus --image image --label label")
@@ -144,6 +147,7 @@ def corpus_import_hf(
     from labelhedge.collect.importing.hf import parse_renames
 
     options = Options(**shared, progress=interactive())
+    voted = voted_before(target)
     done = import_hf(
         path,
         target,
@@ -155,7 +159,7 @@ def corpus_import_hf(
         rename=parse_renames(rename or ()),
         options=options,
     )
-    _finish(done)
+    finish(voted, done)
 
 
 @app.command(
@@ -182,6 +186,7 @@ def corpus_import_webdataset(
     from labelhedge.collect.importing import Options, import_webdataset
 
     options = Options(**shared, progress=interactive())
+    voted = voted_before(target)
     done = import_webdataset(
         shards,
         target,
@@ -194,9 +199,18 @@ def corpus_import_webdataset(
         names=names,
         options=options,
     )
-    _finish(done)
+    finish(voted, done)
 
 
-def _finish(done: Imported) -> None:
+def voted_before(target: Path) -> VotedImages | None:
+    """The votes on a corpus that an import may replace."""
+    from labelhedge.verify.replaced import VotedImages
+
+    return VotedImages.of(target)
+
+
+def finish(voted: VotedImages | None, done: Imported) -> None:
+    """Show the corpus and what is to be said about it, and move votes on other images away."""
+    moved = voted.set_aside(done.corpus) if voted else None
     show(done.corpus.describe())
-    show("\n".join(f"- {remark}" for remark in done.remarks))
+    show("\n".join(f"- {remark}" for remark in [*([moved] if moved else []), *done.remarks]))

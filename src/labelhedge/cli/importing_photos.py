@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from labelhedge.cli.common import interactive, show
-from labelhedge.cli.importing import Overwrite, app
+from labelhedge.cli.importing import Overwrite, app, voted_before
 
 
 @app.command(
@@ -71,6 +71,7 @@ def import_photos(
     from labelhedge.corpus.splits import parse_fractions
 
     labels = CorpusLabels.read(vocabulary, above=above_of(below, wordnet))
+    voted = voted_before(target)
     made = assemble_corpus(
         linked,
         target,
@@ -94,5 +95,8 @@ def import_photos(
         overwrite=overwrite,
         progress=interactive(),
     )
+    moved = voted.set_aside(made.corpus) if voted else None
     show(made)
     show(made.corpus.describe())
+    if moved:
+        show(f"- {moved}")
