@@ -47,7 +47,7 @@ def test_labels_are_chosen_and_related(printed):
 
 def test_the_corpus_holds_what_was_checked(printed):
     description = lh.Corpus.open("my-corpus").describe()
-    assert (description.clean, description.noisy) == (157, 78)
+    assert (description.clean, description.noisy) == (157, 138)
     assert 0.6 < description.precision < 1
 
 
@@ -57,4 +57,6 @@ def test_the_model_is_of_use(printed):
     assert results.of("hedge")[0].test_map > 0.6
     assert re.search(r": mammal (0\.9\d|1\.00), ", printed["predict runs/mine/models/hedge"])
     assert Path("runs/mine/report.html").exists()
-    assert "doubted by" in printed["rank runs/mine"]
+    assert "doubted by hedge" in printed["rank runs/mine"]
+    assert "baseball_bat" in printed["rank runs/mine"]
+    assert "does not show the noise" not in printed["run --corpus"]

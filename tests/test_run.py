@@ -416,6 +416,11 @@ def test_what_the_corpus_lacks_is_left_out_or_said_before_anything_is_trained(ma
     with pytest.raises(lh.CorpusError, match="'upper-bound' needs"):
         lh.run(recipe(bare, tmp_path / "other", methods=["upper-bound"]))
     assert not (tmp_path / "other").exists()
+    right = {"observed": table["verified"].to_pylist()}
+    clean = make_corpus(tmp_path / "clean", size=80, columns=right)
+    with pytest.raises(lh.RecipeError, match=r"methods\.distill: weight 'risk' measures the noise on dev, but"):
+        lh.run(recipe(clean, tmp_path / "other", methods={"distill": {"weight": "risk"}}))
+    assert not (tmp_path / "other").exists()
 
 
 def test_labels_parquet_says_which_labels_look_wrong(finished, corpus_folder):

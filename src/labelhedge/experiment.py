@@ -32,6 +32,7 @@ from labelhedge.evaluation import accuracy, average_precision, mean_average_prec
 from labelhedge.evaluation.bootstrap import paired_error
 from labelhedge.history import History
 from labelhedge.methods import METHODS, Method
+from labelhedge.methods.base import NO_NOISE
 from labelhedge.models import save_classifier
 from labelhedge.recipe import Recipe, RecipeError, order_methods
 from labelhedge.report import write_labels, write_report
@@ -147,6 +148,10 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
             raise RecipeError(
                 f"methods.{name} needs the package {', '.join(missing)}: run pip install 'labelhedge[{method.name}]'"
             )
+        if getattr(getattr(method, "weight", None), "root", None) == "risk":
+            dev = corpus.evaluation_view("dev")
+            if dev.observed.nnz == dev.truth.nnz == dev.observed.multiply(dev.truth).nnz:
+                raise RecipeError(f"methods.{name}: {NO_NOISE}")
         if method.needs_graph and corpus.graph_path is None:
             raise RecipeError(f"methods.{name} needs label relations, but the corpus has no graph.nt: leave it out")
         if method.sees_truth:

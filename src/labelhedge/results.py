@@ -184,13 +184,10 @@ class Results(BaseModel):
         """Of methods that made pseudo labels the one whose labels taught the best network on dev, over their seeds.
 
         Of equals it is the later, of none it is None. Where a method has returned another model than the network that
-        its pseudo labels taught, that network's own score counts, and one that has not is before it among equals.
+        its pseudo labels taught, that network's own score counts.
         """
         scores = {
-            name: (
-                fmean(r.dev_score if r.taught_dev is None else r.taught_dev for r in self.of(name)),
-                sum(r.taught_dev is None for r in self.of(name)),
-            )
+            name: fmean(r.dev_score if r.taught_dev is None else r.taught_dev for r in self.of(name))
             for name in self.methods
             if name in methods
         }

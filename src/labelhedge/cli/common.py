@@ -62,7 +62,9 @@ def show(what: Any, *, width: int = 0) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(what, highlight=False, width=None if console.is_terminal else max(width, console.width))
+    if not console.is_terminal and console.width < width:
+        console = Console(width=width)
+    console.print(what, highlight=False)
 
 
 def in_words(error: Exception) -> str:

@@ -309,7 +309,7 @@ def _remarks(rows: Mapping[str, Row], job: Job) -> list[str]:
     if lacking:
         remarks.append(
             f"no sample of {' or '.join(lacking)} is checked: dev and test measure on checked samples, and all methods "
-            "but 'noisy' learn from those of train. Have some checked, write them as id,labels into a CSV, and import "
-            "again with --checked"
+            "but 'noisy' learn from those of train. To check some: labelhedge review on this corpus, with --split "
+            f"{','.join(lacking)}; or write what is known as id,labels into a CSV, and import again with --checked"
         )
     return remarks

@@ -22,6 +22,12 @@ Soften = Callable[[Any], Any]
 """From logits (N, L) to the soft labels (N, L) a method hedges with."""
 
 
+NO_NOISE = (
+    "weight 'risk' measures the noise on dev, but there every observed label is right: keep dev's noisy labels in "
+    "'observed', or choose 'paper', 'mirrored' or a number"
+)
+
+
 class Method(BaseModel, ABC):
     """A way to train a classifier from noisy labels. Its fields are its settings.
 
@@ -119,8 +125,5 @@ class Weight(RootModel[float | str]):
         truth = task.dev.truth.astype(np.float32)
         risk_observed = float(risk(task.dev.observed.astype(np.float32), truth))
         if risk_observed == 0:
-            raise LabelhedgeError(
-                "weight 'risk' measures the noise on dev, but there every observed label is right: "
-                "keep dev's noisy labels in 'observed', or choose 'paper', 'mirrored' or a number"
-            )
+            raise LabelhedgeError(NO_NOISE)
         return optimal_weight(float(risk(soft, truth)), risk_observed)

@@ -180,7 +180,7 @@ class CleanSet(NamedTuple):
 
     def __str__(self) -> str:
         if self.fewer:
-            return "few of the checked images carry an observed label"
+            return "the checked images carry observed labels less than half as often as the others"
         if self.p_value >= 0.01:
             return f"{self.wrong} of {self.labelled} observed labels of the checked images are wrong, too few to tell"
         return (
