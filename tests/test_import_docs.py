@@ -45,6 +45,19 @@ def test_class_folders():
     assert (description.clean, description.noisy, description.licence) == (18, 30, "CC BY 4.0")
 
 
+def test_tables():
+    Path("photos").mkdir()
+    for n in range(1, 4):
+        Path(f"photos/{n}.jpg").write_bytes(picture(n))
+    (table,) = re.findall(r"^```\n(file,.*?)^```", PAGE.read_text(), flags=re.M | re.S)
+    Path("images.csv").write_text(table)
+    assert "2 (0 background)" in run(shown("corpus import table"))
+    corpus = lh.Corpus.open("table-corpus")
+    assert [label.name for label in corpus.labels] == ["cat", "dog"]
+    assert corpus.samples.trusted.tolist() == [True, False, False]
+    assert corpus.samples.verified.toarray().tolist() == [[False, True], [False, False], [False, False]]
+
+
 def test_hugging_face():
     datasets = pytest.importorskip("datasets", reason="pip install 'labelhedge[datasets]'")
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})

@@ -126,6 +126,57 @@ def corpus_import_folder(
     finish(voted, import_class_folders(folder, target, clean=clean, background=background, flat=flat, options=options))
 
 
+@app.command(
+    "table",
+    epilog="""Example: labelhedge corpus import table images.csv my-corpus --label tags --verified checked --split 6:3:1
+
+labelhedge corpus import table images.parquet my-corpus --split-column part --images photos --checked""",
+)
+@_sharing()
+def corpus_import_table(
+    table: Annotated[Path, typer.Argument(help="CSV, TSV, Parquet or JSON lines: a row an image file.")],
+    target: Target,
+    image: Annotated[str, typer.Option(help="The column of paths of image files.")] = "image",
+    label: Annotated[
+        str, typer.Option(help="The column of noisy labels: one, several joined by |, or a list.")
+    ] = "label",
+    verified: Annotated[str | None, typer.Option(help="The column of checked labels, empty where unchecked.")] = None,
+    trusted: Annotated[
+        str | None,
+        typer.Option(help="The column that is true for the clean set. Default: all of train that is checked."),
+    ] = None,
+    split_column: Annotated[
+        str | None, typer.Option(help="The column of train, dev or test. Default: all train.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Where the paths start. Default: the table's folder.")] = None,
+    separator: Annotated[str, typer.Option(help="What joins several labels.")] = "|",
+    background: Annotated[str, typer.Option(help="What stands for none of the labels.")] = "background",
+    text: Text = None,
+    *,
+    shared: dict[str, Any],
+) -> None:
+    """Make a corpus of a table of image files and their labels."""
+    from labelhedge.collect.importing import Options, import_table
+
+    options = Options(**shared, progress=interactive())
+    voted = voted_before(target)
+    done = import_table(
+        table,
+        target,
+        image=image,
+        label=label,
+        verified=verified,
+        trusted=trusted,
+        split=split_column,
+        images=images,
+        separator=separator,
+        background=background,
+        text=text or (),
+        options=options,
+    )
+    finish(voted, done)
+
+
 @app.command("hf", epilog="Example: labelhedge corpus import hf my-dataset my-corpus --image image --label label")
 @_sharing()
 def corpus_import_hf(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def _name(value: Any, names: Sequence[str] | None, place: str, what: str) -> str
     if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
         raise LabelhedgeError(f"{place}: {what} is {value!r}, where a name, a number or a list of them is needed")
     if names is None:
-        return str(value)
+        return unicodedata.normalize("NFC", str(value))  # a Mac writes accents in two parts
     if isinstance(value, int) and 0 <= value < len(names):
         return names[value]
     if isinstance(value, str) and value in names:
