@@ -288,6 +288,23 @@ def test_as_a_command(corpus, tmp_path):
     assert "to halve it takes" in done.output
 
 
+def test_a_clean_set_without_a_wrong_label_is_no_sign_of_clean_data(make_corpus, tmp_path):
+    columns = {
+        "split": ["train"] * 30 + ["dev", "test"] * 3,
+        "observed": [[row % 3] for row in range(36)],
+        "verified": [[row % 3] if row < 22 or row >= 30 else None for row in range(36)],
+        "trusted": [row < 22 for row in range(36)],
+    }
+    copied = lh.Corpus.open(make_corpus(tmp_path / "copied", size=36, columns=columns))
+    assert (
+        "none of the 22 observed labels of the clean set is wrong. Where its images came from"
+        in enough(copied).remarks[0]
+    )
+    columns["verified"] = [[2 - row % 3] if row == 3 else found for row, found in enumerate(columns["verified"])]
+    noisy = lh.Corpus.open(make_corpus(tmp_path / "noisy", size=36, columns=columns))
+    assert not any("is wrong. Where" in remark for remark in enough(noisy).remarks)
+
+
 def test_where_nothing_is_checked_it_says_so(make_corpus, tmp_path):
     bare = lh.Corpus.open(make_corpus(tmp_path / "bare", columns={"trusted": [False] * 20}))
     with pytest.raises(ValueError, match=r"no observed label is checked .* `labelhedge review .*bare`"):
