@@ -26,6 +26,7 @@ from labelhedge.results import Results, percent  # noqa: E402
 
 DOCS = Path(__file__).parent.parent / "docs"
 COLOURS = {"hedge": "#c2410c", "upper-bound": "#6b7280", "noisy": "#1f2937"}
+SHORT = "hedge, as above"  # beside what was trained longer
 LINES = {  # settings of the sensitivity benchmark: prefix of the variants' names, title
     "T": "temperature T of distill",
     "weight": "weight λ of distill",
@@ -41,7 +42,8 @@ def load(name: str, variant: str) -> Results:
     base = variant.removesuffix("-longer")
     if base != variant:  # what the longer trainings are to be compared with
         seeds = {result.seed for result in results.results}
-        results.results += [result for result in load(name, base).of("hedge") if result.seed in seeds]
+        short = [result for result in load(name, base).of("hedge") if result.seed in seeds]
+        results.results += [result.model_copy(update={"method": SHORT}) for result in short]
     return results
 
 

@@ -60,7 +60,7 @@ METHODS = all_methods(
 )
 
 
-LONGER = {name: METHODS[name] for name in ("clean", "noisy", "finetune", "distill", "ensemble", "upper-bound")}
+LONGER = {name: METHODS[name] for name in ("clean", "noisy", "finetune", "distill", "ensemble", "hedge", "upper-bound")}
 
 
 def corpus(variant: str, seed: int, preset: Preset, folder: Path) -> Path:
