@@ -147,14 +147,16 @@ def test_networks_from_scratch_start_where_the_round_before_ended_and_never_see_
     calls = record_training(monkeypatch)
     run(folder, tmp_path / "warm")
     fit = fit_of(tmp_path / "warm")
-    students = ["student-0", "student-1"] if right_only else [fit.folder.name]
+    warm = ["student-0", "student-1"] if right_only else ["student-0"]
+    students = [*warm, "student-anew"]
     assert list(calls) == ["teacher-0", "teacher-1", "second-0", "second-1", *students]
     parts = {name: Fit.load(fit.folder / name) for name in calls if name != fit.folder.name}
     second = [parts["second-0"], parts["second-1"]]
     for number in (0, 1):
         assert calls[f"teacher-{number}"].initial is None
         assert same(calls[f"second-{number}"].initial, weights(parts[f"teacher-{number}"]))
-    assert all(same(calls[name].initial, weights(max(second, key=lambda part: part.dev_map))) for name in students)
+    assert all(same(calls[name].initial, weights(max(second, key=lambda part: part.dev_map))) for name in warm)
+    assert calls["student-anew"].initial is None
 
     trusted = set(np.flatnonzero(lh.Corpus.open(folder).training_view().trusted).tolist())
     rows = {name: set(call.rows.tolist()) for name, call in calls.items() if call.rows is not None}
@@ -163,11 +165,13 @@ def test_networks_from_scratch_start_where_the_round_before_ended_and_never_see_
     assert not rows["second-0"] & rows["second-1"]
     assert all(rows[f"second-{n}"] & trusted == rows[f"teacher-{n}"] for n in (0, 1))
     assert all(calls[name].rows is None for name in students)
-    if right_only:
-        dev = [parts[name].dev_map for name in students]
-        noisy = Fit.load(next((tmp_path / "warm" / "fits").glob("noisy-0-*")))
-        assert fit.dev_map == max(*dev, noisy.dev_map)
+    dev = [parts[name].dev_map for name in students]
+    noisy = Fit.load(next((tmp_path / "warm" / "fits").glob("noisy-0-*")))
+    assert fit.dev_map == max(*dev, noisy.dev_map)
 
+    calls.clear()
+    run(folder, tmp_path / "always", methods={"hedge": {"folds": 2, "warm_start": True}})
+    assert "student-anew" not in calls
     calls.clear()
     run(folder, tmp_path / "cold", methods={"hedge": {"folds": 2, "warm_start": False}})
     assert len(calls) >= 5
@@ -221,8 +225,8 @@ def test_an_untrusted_copy_of_a_trusted_image_is_predicted_by_the_teacher_that_h
     made = []
     original = CrossFitted.__init__
 
-    def remember(self, *arguments):
-        original(self, *arguments)
+    def remember(self, *arguments, **options):
+        original(self, *arguments, **options)
         made.append(self)
 
     monkeypatch.setattr(CrossFitted, "__init__", remember)
@@ -289,7 +293,7 @@ def test_exclusive_labels_are_learned_from_the_posterior_and_through_the_noise_t
     monkeypatch.setattr(Task, "train_model", train_model)
     run(folder, tmp_path / "run")
     fit = fit_of(tmp_path / "run")
-    assert list(trained) == ["second-0", "second-1", fit.folder.name]
+    assert list(trained) == ["second-0", "second-1", "student-0", "student-anew"]
     assert np.array_equal(fit.pseudo_labels(), kept["posterior"])
     view = lh.Corpus.open(folder).training_view()
     observed, verified, posterior = view.observed.toarray(), view.verified.toarray(), kept["posterior"].astype(float)
@@ -314,7 +318,7 @@ def test_exclusive_labels_are_learned_from_the_posterior_and_through_the_noise_t
             cost -= 0.5 * np.log(seen) + 0.5 * (posterior[n] * np.log(p[n])).sum()
         else:
             cost -= (posterior[n] * np.log(p[n])).sum()
-    measured = trained[fit.folder.name].loss(torch.from_numpy(logits).float(), samples)
+    measured = trained["student-0"].loss(torch.from_numpy(logits).float(), samples)
     assert float(measured) == pytest.approx(cost / len(samples), rel=1e-5)
     assert [trained[name].share for name in ("second-0", "second-1")] == [0, 0]
 
@@ -331,8 +335,8 @@ def test_the_noisy_view_is_of_observed_labels_alone_and_of_other_folds(make_corp
             trained[name] = (rows, np.array(objective.targets(rows)))
         return original(self, name, objective, rows, start)
 
-    def remember(self, *arguments):
-        begin(self, *arguments)
+    def remember(self, *arguments, **options):
+        begin(self, *arguments, **options)
         made.append(self)
 
     monkeypatch.setattr(CrossFitted, "_train", record)
@@ -390,7 +394,7 @@ def test_a_student_that_does_not_beat_noisy_on_dev_is_not_returned(corpus_folder
 
     def spoiled(self, targets, **options):
         fit = original(self, targets, **options)
-        if self.folder.name.startswith("hedge-"):
+        if self.folder.name.startswith("student"):
             fit.dev_map = 0.0
         return fit
 

@@ -49,8 +49,9 @@ class Hedge(Method):
 
     With ``warm_start`` the networks of the second round start from the teachers' weights, and the student from the best
     of the last round's: features learned from right labels are kept. It costs nothing, as those are trained anyway, but
-    the student has then had three trainings behind it. By default networks trained from scratch do so, and heads on
-    frozen features, which are soon trained, do not.
+    the student has then had three trainings behind it: it helps where a training is short, and after a long one the
+    network has learned its pseudo labels by heart. By default networks trained from scratch do so, and one more
+    student, from fresh weights, is trained; dev chooses. Heads on frozen features, which are soon trained, start anew.
 
     All this rests on a clean set that shows how labels err: a random part of the noisy data, checked. If the data says
     that it does not (:func:`.examine_clean_set`), as where images with wrong labels were thrown away, the posterior is
@@ -87,7 +88,7 @@ class Hedge(Method):
             return _instead(noisy, task, [f"{checked} checked images are too few to learn from"])
         fold = assign_folds(images, folds, task.seed, task.train.trusted)
         warm = task.network.from_scratch if self.warm_start is None else self.warm_start
-        networks = CrossFitted(task, images, fold, warm)
+        networks = CrossFitted(task, images, fold, warm=warm, anew=warm and self.warm_start is None)
         clean_set = networks.examine_clean_set()
         remarks = []
         if clean_set.shows_noise:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -67,12 +68,23 @@ class CrossFitted:
         Number n is trained on trusted samples outside fold n.
     last : list of Network
         Those of the last round that was trained.
+    warm, anew : bool
+        Whether a round starts from the weights of the one before; whether a student is trained from fresh weights too.
     seen : (N,) bool
         Samples that teachers of other folds have seen: trusted, or a copy of one.
     """
 
-    def __init__(self, task: Task, images: npt.NDArray[np.int64], fold: npt.NDArray[np.int64], warm: bool) -> None:
-        self.task, self.fold, self.folds, self.warm = task, fold, int(fold.max()) + 1, warm
+    def __init__(
+        self,
+        task: Task,
+        images: npt.NDArray[np.int64],
+        fold: npt.NDArray[np.int64],
+        *,
+        warm: bool,
+        anew: bool = False,
+    ) -> None:
+        self.task, self.fold, self.folds = task, fold, int(fold.max()) + 1
+        self.warm, self.anew = warm, anew
         self.trusted = np.flatnonzero(task.train.trusted)
         self.seen = np.isin(images, images[self.trusted])
         self.seconds = 0.0
@@ -143,21 +155,24 @@ class CrossFitted:
         return self.last
 
     def student(self, lessons: Sequence[Lesson]) -> Fit:
-        """Its seconds are those of all networks; of several lessons the one that does best on dev."""
+        """Its seconds are those of all networks; of several lessons, and of two starts, what does best on dev."""
         best = max(self.last, key=lambda network: network.on_dev)
         initial = best.weights() if self.warm else None
 
-        def train(part: Task, lesson: Lesson) -> Fit:
-            return part.train_model(lesson.objective, initial=initial, pseudo_labels=lesson.targets)
+        def train(part: Task, lesson: Lesson, start: Mapping[str, Tensor] | None) -> Fit:
+            return part.train_model(lesson.objective, initial=start, pseudo_labels=lesson.targets)
 
-        if len(lessons) == 1:
-            fit = train(self.task, lessons[0])
+        if len(lessons) == 1 and not self.anew:
+            fit = train(self.task, lessons[0], initial)
             return replace(fit, seconds=fit.seconds + self.seconds)
-        students = [
-            self.task.once(f"student-{number}", lambda part, lesson=lesson: train(part, lesson))  # type: ignore[misc]
-            for number, lesson in enumerate(lessons)
-        ]
+        students = []
+        for number, lesson in enumerate(lessons):
+            students.append(self.task.once(f"student-{number}", partial(train, lesson=lesson, start=initial)))
         chosen = max(students, key=on_dev)
+        if self.anew:
+            lesson = lessons[students.index(chosen)]
+            students.append(self.task.once("student-anew", partial(train, lesson=lesson, start=None)))
+            chosen = max(chosen, students[-1], key=on_dev)
         for student in students:
             kept = student.folder / "pseudo-labels.npy"
             if student is chosen and kept.exists():  # else an earlier sitting has moved it
