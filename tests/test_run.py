@@ -285,7 +285,7 @@ def test_a_stopped_run_goes_on_to_the_same_results_and_trains_nothing_twice(
     original = task_module.train
 
     def watch(*arguments, checkpoint, **options):
-        place = "/".join([method_of(checkpoint.parent), *re.findall(r"(?:fold|teacher|second)-\d", str(checkpoint))])
+        place = "/".join([method_of(checkpoint.parent), *re.findall(r"(?:fold|teacher|second|student)-\w+", str(checkpoint))])
         if place in stops:
             stops.remove(place)
             raise KeyboardInterrupt
@@ -301,7 +301,8 @@ def test_a_stopped_run_goes_on_to_the_same_results_and_trains_nothing_twice(
     resumed = lh.run(settings)
     parts = ("cross-noisy/fold", "hedge/teacher", "hedge/second")
     folds = {f"{part}-{number}" for part in parts for number in range(FOLDS)}
-    expected = sorted(set(EVERY) - {"ensemble", "cross-noisy"} | folds)
+    students = {"hedge/student-0", "hedge/student-anew"}
+    expected = sorted(set(EVERY) - {"ensemble", "cross-noisy", "hedge"} | folds | students)
     assert sorted(trained) == expected  # each once: what others need too
     assert without_seconds(resumed) == [result for result in without_seconds(results) if result["seed"] == 0]
     lh.run(settings)
