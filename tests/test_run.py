@@ -285,7 +285,8 @@ def test_a_stopped_run_goes_on_to_the_same_results_and_trains_nothing_twice(
     original = task_module.train
 
     def watch(*arguments, checkpoint, **options):
-        place = "/".join([method_of(checkpoint.parent), *re.findall(r"(?:fold|teacher|second|student)-\w+", str(checkpoint))])
+        parts = re.findall(r"(?:fold|teacher|second|student)-\w+", str(checkpoint))
+        place = "/".join([method_of(checkpoint.parent), *parts])
         if place in stops:
             stops.remove(place)
             raise KeyboardInterrupt
