@@ -9,9 +9,9 @@ labels are right). Dev and test have true labels and as many background images a
 background images, this leaves out class images of dev and test: the preset cpu (20 species) has 5,000 training, 1,000
 dev and 3,000 test images, gpu (all 59 species) about 15,700, 1,560 and 4,690.
 
-The variant `representative-longer` trains every network six times as long. `ensemble`, `finetune` and `distill` then cost
-as many steps in all as the `hedge` of `representative`, which trains twelve networks. Without it the preset cpu takes about
-80 minutes on two cores (added up from its parts); it takes another 45 minutes a seed and core.
+The variant `representative-longer` trains every network six times as long. `ensemble`, `finetune` and `distill` then
+cost as many steps in all as the `hedge` of `representative`, which trains twelve networks. Without it the preset cpu
+takes about 80 minutes on two cores (added up from its parts); it takes another 45 minutes a seed and core.
 
 Machine: 2 cores without a GPU, one thread a process, PyTorch 2.13.0, Python 3.11, 2026-11-25. Result (preset cpu, 12
 epochs, seeds 0 to 2, test mAP in %, mean ± std over seeds, differences paired by seed):
@@ -28,9 +28,12 @@ epochs, seeds 0 to 2, test mAP in %, mean ± std over seeds, differences paired 
     upper-bound         28.6 ± 3.0    +1.1 ± 0.5  3 of 3         28.6 ± 3.0    -0.7 ± 1.2  1 of 3
 
 Trained six times as long (representative, three seeds, 2026-11-28): noisy 24.9 ± 2.1, ensemble 27.5 ± 2.2, distill
-30.2 ± 3.6, hedge 33.1 ± 2.3, upper-bound 38.6 ± 2.0; hedge against distill +2.9 ± 1.6, 3 of 3. At equal total budget (hedge
-12 epochs a network, the others 72): against ensemble +2.2 ± 0.5, 3 of 3, against distill -0.5 ± 1.3, 1 of 3. All methods: docs/results.md; all numbers, by seed and label:
-docs/results/species-cpu.json. guided-dev by the rule of one standard error: docs/results/again/guided-dev-species.json.
+30.2 ± 3.6, hedge 33.1 ± 2.3, upper-bound 38.6 ± 2.0; hedge against distill +2.9 ± 1.6, 3 of 3. At equal total budget
+(hedge 12 epochs a network, the others 72): against ensemble +2.2 ± 0.5, 3 of 3, against distill -0.5 ± 1.3, 1 of 3.
+
+All methods: docs/results.md; all numbers, by seed and label: docs/results/species-cpu.json. guided-dev by the rule of
+one standard error: docs/results/again/guided-dev-species.json; hedge with the student that starts anew:
+docs/results/again/hedge-anew-species.json.
 """
 
 from __future__ import annotations
