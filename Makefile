@@ -6,7 +6,7 @@ READY := .venv/.ready
 .PHONY: demo test lint clean
 .DEFAULT_GOAL := demo
 
-demo: $(READY)  ## train every method on the embedded corpus and draw runs/demo/report.html
+demo: $(READY)  ## train seven methods on the embedded corpus and draw runs/demo/report.html
 	$(BIN)/labelhedge demo
 
 test: $(READY)  ## all tests, in parallel; one thread each, as two pools on the same cores hinder each other

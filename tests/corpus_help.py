@@ -97,3 +97,20 @@ def like_polars(table, part):
     for name, kind in types:
         table = with_type(name, kind)(table, part)
     return table
+
+
+def random_columns(seed, size=60, checked=0.7):
+    """Random splits and labels; untrusted rows are verified with the probability `checked`."""
+    rng = np.random.default_rng(seed)
+
+    def some():
+        return rng.choice(3, rng.integers(0, 4), replace=False).tolist()
+
+    split = rng.choice(["train", "dev", "test"], size, p=[0.6, 0.1, 0.3]).tolist()
+    trusted = [bool(name == "train" and rng.random() < 0.3) for name in split]
+    return {
+        "split": split,
+        "trusted": trusted,
+        "observed": [some() for _ in range(size)],
+        "verified": [some() if known or rng.random() < checked else None for known in trusted],
+    }

@@ -41,3 +41,8 @@ def png():
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8), "blue").save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def message(task, number=1, answer="yes", reviewer="ana", **more):
+    vote = {"id": f"v{number}", "sample": task["sample"], "label": "cat dog owl".split()[task["label"]]}
+    return {**vote, "reviewer": reviewer, "answer": answer, "session": "tab", "seconds": 1.0, **more}

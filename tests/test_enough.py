@@ -111,6 +111,8 @@ def test_where_more_questions_reach_all_there_is_nothing_left_to_tell(corpus):
         found = enough(corpus, more=more)
         assert found.total.checked + more >= found.total.observed
         assert [rate.later for rate in (found.total, *found.rates)] == [0] * (1 + len(found.rates))
+    left = found.total.observed - found.total.checked
+    assert 0 < enough(corpus, more=left - 1).total.later <= 1 / (2 * found.total.observed)  # one is unknown then
 
 
 def test_answers_to_one_label_count_before_all_are_asked(corpus):

@@ -125,12 +125,14 @@ def changed(place, column, value):
         ("csv", changed(1, 2, "cat|background"), COLUMNS, "line 3: label is cat, background: background stands for no"),
         ("csv", [*ROWS, ["6", "x.png", "cat"]], COLUMNS, "line 8: not as many fields as the first line names"),
         ("csv", ROWS, {**COLUMNS, "trusted": "title"}, "line 2: title is 'my cat': write true or false"),
+        ("csv", ROWS, {"label": "twice"}, "the column 'twice' stands twice"),
         ("csv", ROWS, {"images": "nowhere"}, "there is no folder nowhere"),
         ("csv", ROWS, {"separator": ""}, "--separator is empty"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(photos, kind, rows, settings, message):
-    table = write(photos, kind, rows)
+    twice = ["twice" if settings.get("label") == "twice" and name in ("label", "checked") else name for name in HEADER]
+    table = write(photos, kind, rows, twice)
     with pytest.raises(LabelhedgeError, match=message):
         import_table(table, photos / "c", **settings)
     assert not (photos / "c").exists()

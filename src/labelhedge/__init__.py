@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if "OMP_WAIT_POLICY" not in os.environ:
     # PyTorch's threads (those of libgomp) wait for each other busily. Where other programs want the cores too, this
-    # made training a small network six times slower; with little of it nothing is lost on an idle machine.
+    # makes training a small network several times slower; see benchmarks/threads.py.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -24,3 +24,14 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
     except csv.Error as error:
         raise LabelhedgeError(f"{path} is not readable as CSV ({error}): correct it") from error
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first names of a list, in words that say whether there are more.
+
+    Examples
+    --------
+    >>> some(["cat", "dog", "owl"], most=2)
+    'cat, dog, …'
+    """
+    return ", ".join(names[:most]) + ", …" * (len(names) > most)

@@ -32,7 +32,6 @@ from labelhedge.evaluation import accuracy, average_precision, mean_average_prec
 from labelhedge.evaluation.bootstrap import paired_error
 from labelhedge.history import History
 from labelhedge.methods import METHODS, Method
-from labelhedge.methods.base import NO_NOISE
 from labelhedge.models import save_classifier
 from labelhedge.recipe import Recipe, RecipeError, order_methods
 from labelhedge.report import write_labels, write_report
@@ -143,15 +142,14 @@ def resolve(recipe: Recipe, corpus: Corpus) -> Recipe:
     assert isinstance(recipe.methods, dict)
     if all(method.auxiliary for method in recipe.methods.values()):
         raise RecipeError(f"methods: {', '.join(recipe.methods)} only serve others: name one to compare, such as noisy")
+    dev = corpus.evaluation_view("dev")
     for name, method in recipe.methods.items():
         if missing := method.missing_packages():
             raise RecipeError(
                 f"methods.{name} needs the package {', '.join(missing)}: run pip install 'labelhedge[{method.name}]'"
             )
-        if getattr(getattr(method, "weight", None), "root", None) == "risk":
-            dev = corpus.evaluation_view("dev")
-            if dev.observed.nnz == dev.truth.nnz == dev.observed.multiply(dev.truth).nnz:
-                raise RecipeError(f"methods.{name}: {NO_NOISE}")
+        if objection := method.objection(dev):
+            raise RecipeError(f"methods.{name}: {objection}")
         if method.needs_graph and corpus.graph_path is None:
             raise RecipeError(f"methods.{name} needs label relations, but the corpus has no graph.nt: leave it out")
         if method.sees_truth:

@@ -13,7 +13,7 @@ import typer
 from labelhedge.cli.common import group, interactive, show
 
 if TYPE_CHECKING:
-    from labelhedge.collect.importing import Imported
+    from labelhedge.collect.importing import Imported, Options
     from labelhedge.verify.replaced import VotedImages
 
 app = group("Make a corpus of photos, class folders, or a dataset in another format.")
@@ -57,10 +57,7 @@ def corpus_import_yfcc_entity(
     from labelhedge.collect.importing import Options, import_yfcc_entity, read_entity_lists
 
     options = Options(name=name, overwrite=overwrite, progress=interactive())
-    voted = voted_before(target)
-    finish(
-        voted, import_yfcc_entity(read_entity_lists(folder), target, images=images, imagenet=imagenet, options=options)
-    )
+    _bring(import_yfcc_entity, read_entity_lists(folder), target, images=images, imagenet=imagenet, options=options)
 
 
 def _shared_options(
@@ -122,8 +119,7 @@ def corpus_import_folder(
     from labelhedge.collect.importing import Options, import_class_folders
 
     options = Options(**shared, progress=interactive())
-    voted = voted_before(target)
-    finish(voted, import_class_folders(folder, target, clean=clean, background=background, flat=flat, options=options))
+    _bring(import_class_folders, folder, target, clean=clean, background=background, flat=flat, options=options)
 
 
 @app.command(
@@ -159,8 +155,8 @@ def corpus_import_table(
     from labelhedge.collect.importing import Options, import_table
 
     options = Options(**shared, progress=interactive())
-    voted = voted_before(target)
-    done = import_table(
+    _bring(
+        import_table,
         table,
         target,
         image=image,
@@ -174,7 +170,6 @@ def corpus_import_table(
         text=text or (),
         options=options,
     )
-    finish(voted, done)
 
 
 @app.command("hf", epilog="Example: labelhedge corpus import hf my-dataset my-corpus --image image --label label")
@@ -198,8 +193,8 @@ def corpus_import_hf(
     from labelhedge.collect.importing.hf import parse_renames
 
     options = Options(**shared, progress=interactive())
-    voted = voted_before(target)
-    done = import_hf(
+    _bring(
+        import_hf,
         path,
         target,
         image=image,
@@ -210,7 +205,6 @@ def corpus_import_hf(
         rename=parse_renames(rename or ()),
         options=options,
     )
-    finish(voted, done)
 
 
 @app.command(
@@ -237,8 +231,8 @@ def corpus_import_webdataset(
     from labelhedge.collect.importing import Options, import_webdataset
 
     options = Options(**shared, progress=interactive())
-    voted = voted_before(target)
-    done = import_webdataset(
+    _bring(
+        import_webdataset,
         shards,
         target,
         dev=dev,
@@ -250,18 +244,20 @@ def corpus_import_webdataset(
         names=names,
         options=options,
     )
-    finish(voted, done)
 
 
-def voted_before(target: Path) -> VotedImages | None:
-    """The votes on a corpus that an import may replace."""
-    from labelhedge.verify.replaced import VotedImages
-
-    return VotedImages.of(target)
-
-
-def finish(voted: VotedImages | None, done: Imported) -> None:
-    """Show the corpus and what is to be said about it, and move votes on other images away."""
+def _bring(importer: Callable[..., Imported], source: Any, target: Path, *, options: Options, **settings: Any) -> None:
+    """Import, and show the corpus and what is to be said about it."""
+    voted = voted_before(target, overwrite=options.overwrite)
+    done = importer(source, target, options=options, **settings)
     moved = voted.set_aside(done.corpus) if voted else None
     show(done.corpus.describe())
     show("\n".join(f"- {remark}" for remark in [*([moved] if moved else []), *done.remarks]))
+
+
+def voted_before(target: Path, *, overwrite: bool) -> VotedImages | None:
+    """The votes in a folder, where an import is going to write a corpus there."""
+    from labelhedge.verify.replaced import VotedImages
+
+    refused = (target / "corpus.json").exists() and not overwrite
+    return None if refused else VotedImages.of(target)

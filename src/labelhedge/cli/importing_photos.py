@@ -71,7 +71,7 @@ def import_photos(
     from labelhedge.corpus.splits import parse_fractions
 
     labels = CorpusLabels.read(vocabulary, above=above_of(below, wordnet))
-    voted = voted_before(target)
+    voted = voted_before(target, overwrite=overwrite)
     made = assemble_corpus(
         linked,
         target,

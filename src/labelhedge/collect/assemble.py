@@ -27,7 +27,7 @@ from labelhedge.collect.assembly.linked import LinkedPhotos
 from labelhedge.corpus import Corpus, CorpusInfo, Label, write_corpus
 from labelhedge.corpus.near_duplicates import group_looks, join_groups
 from labelhedge.corpus.splits import FRACTIONS, make_splits, short_of
-from labelhedge.errors import LabelhedgeError, reading
+from labelhedge.errors import LabelhedgeError, reading, some
 from labelhedge.graph import LabelGraph, read_triples
 from labelhedge.graph.wordnet import DEBIAN
 
@@ -74,8 +74,8 @@ class Assembled:
         for reason, number in self.dropped.items():
             yield "dropped", f"{number:,} {reason}"
         if self.rare:
-            some = ", ".join(f"{name} {number}" for name, number in self.rare[:10])
-            yield "labels left out", f"{len(self.rare):,} with too few images: {some}{', …' * (len(self.rare) > 10)}"
+            rare = some([f"{name} {number}" for name, number in self.rare], most=10)
+            yield "labels left out", f"{len(self.rare):,} with too few images: {rare}"
         for remark in self.remarks:
             yield "remark", remark
 
@@ -302,8 +302,8 @@ def _remarks(rows: Mapping[str, Row], job: Job) -> list[str]:
     remarks = []
     missing = sorted(set(job.checks) - job.checked_photos)
     if missing:
-        some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        remarks.append(f"{len(missing):,} of {len(job.checks):,} checked ids are not among the photos: {some}")
+        named = some(missing, most=3)
+        remarks.append(f"{len(missing):,} of {len(job.checks):,} checked ids are not among the photos: {named}")
     checked = Counter(row.split for row in rows.values() if row.sample.verified is not None)
     lacking = [split for split in ("train", "dev", "test") if not checked[split]]
     if lacking:

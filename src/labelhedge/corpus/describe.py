@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labelhedge.corpus.schema import SPLITS, CorpusInfo
+from labelhedge.errors import some
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from labelhedge.corpus.reading import Samples
+
+
+FEW_TO_MEASURE_ON = 20
+"""With fewer checked images in dev or test `caveats` speaks of it."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,6 @@ def describe(info: CorpusInfo, samples: Samples) -> Description:
     )
 
 
-FEW_TO_MEASURE_ON = 20
-
-
 def caveats(info: CorpusInfo, samples: Samples) -> list[str]:
     """What makes scores on dev and test say little, in words; nothing where all is well.
 
@@ -154,11 +156,9 @@ def caveats(info: CorpusInfo, samples: Samples) -> list[str]:
                 f"every checked image of {split} is {info.labels[int(seen[0])].name}: scores there say nothing"
             )
         elif never := [label.name for label, count in zip(info.labels, positives, strict=True) if not count]:
-            some = ", ".join(never[:5]) + ", …" * (len(never) > 5)
-            found.append(
-                f"no checked image of {split} has {some}: {len(never)} of {len(info.labels)} labels not scored"
-            )
+            scored = f"{len(never)} of {len(info.labels)} labels not scored"
+            found.append(f"no checked image of {split} has {some(never)}: {scored}")
         always = [label.name for label, count in zip(info.labels, positives, strict=True) if count == len(rows)]
         if always and not info.exclusive:
-            found.append(f"every checked image of {split} has {', '.join(always[:5])}: its average precision is 100")
+            found.append(f"every checked image of {split} has {some(always)}: its average precision is 100")
     return found

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, some
 from labelhedge.graph import files
 from labelhedge.graph.files import Counts, TableFormat
 from labelhedge.graph.label_graph import local_name
@@ -46,10 +46,9 @@ class Opened:
         for source in self.sources:
             if isinstance(source, WordNetSource) and source.ambiguous:
                 words = sorted({local_name(name).casefold() for name in source.ambiguous})
-                some = ", ".join(words[:5]) + "…" * (len(words) > 5)
                 told.append(
                     f"wordnet: {len(words)} words have several senses, and the most frequent was taken "
-                    f"({some}); --below organism.1 and the like narrow them down"
+                    f"({some(words)}); --below organism.1 and the like narrow them down"
                 )
         return told
 

@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 
-from labelhedge.corpus.views import Sight
-from labelhedge.errors import LabelhedgeError
+from labelhedge.corpus.views import EvaluationView, Sight
 from labelhedge.labels import heuristic_weight, optimal_weight, risk
 from labelhedge.methods.teacher import best_weight
 from labelhedge.training import Fit, Task
@@ -64,6 +63,10 @@ class Method(BaseModel, ABC):
         """Packages it needs that are not installed."""
         return [package for package in cls.packages if importlib.util.find_spec(package) is None]
 
+    def objection(self, dev: EvaluationView) -> str | None:
+        """Why this method cannot work with what is known of dev, before anything is trained; None where it can."""
+        return None
+
     @abstractmethod
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Train on a task. `fitted` holds the fits named in `needs`."""
@@ -100,6 +103,11 @@ class Weight(RootModel[float | str]):
         """Fits that the rule looks at."""
         return ("clean", "noisy") if self.root in ("paper", "mirrored", "dev") else ()
 
+    def objection(self, dev: EvaluationView) -> str | None:
+        """Of the rule ``risk``: where dev's observed labels are the true ones, it does not show the noise."""
+        right = dev.observed.nnz == dev.truth.nnz == dev.observed.multiply(dev.truth).nnz
+        return NO_NOISE if self.root == "risk" and right else None
+
     def resolve(self, task: Task, fitted: Mapping[str, Fit], soften: Soften) -> float:
         """The number that the rule gives.
 
@@ -108,10 +116,6 @@ class Weight(RootModel[float | str]):
         task, fitted : as for `Method.fit`
         soften : function from the teacher's logits to the soft labels that λ is mixed with
 
-        Raises
-        ------
-        ValueError
-            When the rule is ``risk`` and dev does not show the noise, because its observed labels are the true ones.
         """
         if isinstance(self.root, float):
             return self.root
@@ -124,6 +128,4 @@ class Weight(RootModel[float | str]):
             return best_weight(task, soft, fitted["noisy"].scores(task.dev))
         truth = task.dev.truth.astype(np.float32)
         risk_observed = float(risk(task.dev.observed.astype(np.float32), truth))
-        if risk_observed == 0:
-            raise LabelhedgeError(NO_NOISE)
         return optimal_weight(float(risk(soft, truth)), risk_observed)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from labelhedge.corpus.views import EvaluationView
 from labelhedge.labels import pseudo_labels
 from labelhedge.methods.base import Method, Weight
 from labelhedge.methods.teacher import check_teacher
@@ -35,6 +36,10 @@ class Distillation(Method):
     def needs(self) -> tuple[str, ...]:
         """The teacher, and what the rule for λ or the check looks at."""
         return tuple(dict.fromkeys(("clean", *self.weight.needs, *(("noisy",) if self.check else ()))))
+
+    def objection(self, dev: EvaluationView) -> str | None:
+        """What the rule for λ objects to."""
+        return self.weight.objection(dev)
 
     def fit(self, task: Task, fitted: Mapping[str, Fit]) -> Fit:
         """Train on pseudo labels, made per batch."""

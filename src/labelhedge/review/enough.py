@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _RESAMPLES = 1000
 _AT_ONCE = 10_000  # questions
 
+TELLING = 20
+"""Right labels in a row: with a tenth of the labels wrong, that happens in one of eight clean sets."""
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -192,9 +195,6 @@ def enough(
     else:
         remarks.append(f"no method of {run} made pseudo labels, so there is no risk to tell: hedge and distill do")
     return Enough(total, each, more, int((~answers.drawn).sum()), forecast, tuple(remarks))
-
-
-TELLING = 20  # right labels in a row: with a tenth of them wrong, that happens in one of eight clean sets
 
 
 def _makes_labels(run: Path) -> bool:

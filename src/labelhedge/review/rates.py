@@ -128,9 +128,8 @@ def _rate(label: str, observed: int, answers: Answers, further: float, effect: f
     then = drawn + min(observed - checked, round(further))
     likely = (share * drawn + 0.5) / (drawn + 1)
     after = within(wrong_share(observed, then, share * drawn + likely * (then - drawn), effect))
-    later = min(after.high - after.low, now_known.high - now_known.low) / 2
-    if checked + round(further) >= observed:
-        later = 0.0  # everything is checked then, in whatever order
+    unknown = max(0, observed - checked - round(further)) / observed  # checked by nobody then, in whatever order
+    later = min(after.high - after.low, now_known.high - now_known.low, unknown) / 2
     return Rate(label, observed, checked, wrong, drawn, now_known, later)
 
 

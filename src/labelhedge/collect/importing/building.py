@@ -27,7 +27,7 @@ from labelhedge.collect.importing.settling import Entry, as_checked, parse_share
 from labelhedge.corpus import Corpus, CorpusInfo, Label, write_corpus
 from labelhedge.corpus.images import decode, digest
 from labelhedge.corpus.near_duplicates import Look, group_looks, look
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, some
 
 LEFT_OUT = "left-out.csv"
 """In the corpus folder: what of the source is no sample of the corpus, and why."""
@@ -265,8 +265,7 @@ def _labels(source: Source, kept: Mapping[int, Entry], remarks: list[str]) -> Se
     found = set(_names(kept))
     empty = [label.name for label in source.labels if label.id not in found]
     if empty:
-        some = f"{', '.join(empty[:5])}{', …' * (len(empty) > 5)}"
-        remarks.append(f"{len(empty):,} labels have no usable image, and are none of the corpus: {some}")
+        remarks.append(f"{len(empty):,} labels have no usable image, and are none of the corpus: {some(empty)}")
     return [label for label in source.labels if label.id in found]
 
 

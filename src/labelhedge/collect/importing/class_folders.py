@@ -15,7 +15,7 @@ from typing import NamedTuple
 from labelhedge.collect.importing.building import Imported, Item, Options, Source, build, check_target
 from labelhedge.collect.importing.settling import Entry
 from labelhedge.corpus import Label
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, some
 
 SPLIT_NAMES = {
     "train": "train", "training": "train",
@@ -85,9 +85,11 @@ def import_class_folders(
     labels = [Label(id=name, name=name) for name in names]
     total = sum(len(files) for _, _, files in found)
     made = build(Source(items, labels, total=total, only_found=True), target, options)
-    trees_of = {label.name: {tree for tree, _, files in found for file in files if file.label == label.name}
-                for label in made.corpus.labels}  # fmt: skip
-    return made._replace(remarks=[*_odd_names(trees_of, [tree for tree, _, _ in found]), *made.remarks])
+    trees_of: dict[str, set[Path]] = {label.name: set() for label in made.corpus.labels}
+    for tree, _, files in found:
+        for name in trees_of.keys() & {file.label for file in files}:
+            trees_of[name].add(tree)
+    return made._replace(remarks=[*_odd_names(trees_of, [tree for tree, _ in trees]), *made.remarks])
 
 
 def _odd_names(trees_of: Mapping[str, set[Path]], trees: Sequence[Path]) -> Iterator[str]:
@@ -95,17 +97,13 @@ def _odd_names(trees_of: Mapping[str, set[Path]], trees: Sequence[Path]) -> Iter
     for tree in trees:
         alone = [name for name, found in trees_of.items() if found == {tree}] if len(trees) > 1 else []
         if alone:
-            yield f"{len(alone):,} labels stand in {tree} alone: {_some(alone)}; is one of them another one misspelt?"
+            yield f"{len(alone):,} labels stand in {tree} alone: {some(alone)}; is one of them another one misspelt?"
     folded: dict[str, list[str]] = {}
     for name in trees_of:
         folded.setdefault(name.casefold(), []).append(name)
     for alike in folded.values():
         if len(alike) > 1:
             yield f"the labels {', '.join(alike)} differ in capitals alone: rename a folder where they are one label"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + ", …" * (len(names) > 5)
 
 
 def _item(tree: Path, file: _Found, *, checked: bool, labels: set[str]) -> Item:

@@ -136,6 +136,8 @@ def _rows(path: Path, columns: _Columns) -> Iterator[Row]:
 
 def _need(path: Path, found: Sequence[str], columns: _Columns) -> None:
     for name in columns.named:
+        if found.count(name) > 1:
+            raise LabelhedgeError(f"{path}: the column {name!r} stands twice: keep one of them")
         if name not in found:
             raise LabelhedgeError(f"{path}: no column {name!r}; it has {', '.join(found)}")
 
@@ -160,7 +162,7 @@ def _parquet(path: Path, columns: _Columns) -> Iterator[Row]:
                 rows = batch.to_pylist()
                 yield from ((f"{path}, row {start + number}", row) for number, row in enumerate(rows))
                 start += len(rows)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise LabelhedgeError(f"{path} cannot be read as Parquet: {error}") from error
 
 
