@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if "OMP_WAIT_POLICY" not in os.environ:
     # PyTorch's threads (those of libgomp) wait for each other busily. Where other programs want the cores too, this
-    # makes training a small network several times slower; see benchmarks/threads.py.
+    # doubles the time to train a small network, or worse; see benchmarks/threads.py.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:
