@@ -56,7 +56,7 @@ class Server:
             return store.votes()
 
     def wait_for(self, count):
-        for _ in range(100):
+        for _ in range(400):
             if len(self.votes()) >= count:
                 break
             time.sleep(0.05)
@@ -124,7 +124,7 @@ def begin(page, name, mode="single"):
 def reviewing(browser, server, name, *, mode="single", viewport=DESKTOP, **options):
     context = browser.new_context(viewport=viewport, **options)
     page = context.new_page()
-    page.set_default_timeout(8000)
+    page.set_default_timeout(20_000)
     page.said = []
     page.on("pageerror", lambda error: page.said.append(str(error)))
     page.on("request", lambda request: request.url.startswith((server.url, "data:")) or page.said.append(request.url))
@@ -186,6 +186,7 @@ def test_both_are_asked_where_two_votes_are_needed_each_once(browser, serve):
         for page in (ana, ben):
             press(page, "n" * 6)
             page.wait_for_selector("#end", state="visible")
+            state(page, "saved")  # the end is shown while the last answer is on its way
     votes = server.votes()
     tasks = {(vote.sample, vote.label) for vote in votes}
     assert len(tasks) == 6
