@@ -302,6 +302,7 @@ def test_what_was_skipped_is_asked_again_at_the_end(browser, serve):
         page.wait_for_selector("#single", state="visible")
         press(page, "sn")
         page.wait_for_selector("#end", state="visible")
+        state(page, "saved")
         assert sorted(vote.answer for vote in server.wait_for(3)) == ["no", "skip", "yes"]
 
 

@@ -47,6 +47,14 @@ function fillEnd(work, found) {
 export async function openPanel(work) {
   at("panel").showModal();
   at("panel-text").textContent = "…";
+  const onTheirWay = work.outbox.entries.length;
+  await fillPanel(work);
+  if (!onTheirWay) return;
+  while (at("panel").open && work.outbox.entries.length) await pause(100);
+  if (at("panel").open) await fillPanel(work); // with them
+}
+
+async function fillPanel(work) {
   try {
     const found = await call("GET", `/api/progress?reviewer=${encodeURIComponent(work.name)}`);
     const { done, total } = found.progress;

@@ -38,6 +38,7 @@ export class Feed {
     }
     if (this.closed) return { closed: true };
     this.current = this.next.shift();
+    this.tell();
     if (this.filling) this.behind = true; // that request knows nothing of this one
     else this.fill(); // the one after it, meanwhile
     return { tasks: this.current };
@@ -96,16 +97,27 @@ export class Feed {
     this.next = this.next.map((batch) => batch.filter((task) => !gone(task))).filter((batch) => batch.length);
     if (this.size === 1) this.next.push(...reply.tasks.map((task) => [task]));
     else if (reply.tasks.length) this.next.push(reply.tasks);
-    document.body.dataset.ahead = this.next.length;
-    for (const task of reply.tasks) this.load(this.size === 1 ? task.large : task.small);
+    for (const task of reply.tasks) this.load(this.address(task));
+    this.tell();
     const lost = this.current.filter(gone);
     this.current = this.current.filter((task) => !gone(task));
     if (lost.length) this.lost(lost);
   }
 
+  address(task) {
+    return this.size === 1 ? task.large : task.small;
+  }
+
+  // How many batches could be shown without the server.
+  tell() {
+    const there = (task) => this.images.get(this.address(task))?.complete;
+    document.body.dataset.ahead = this.next.filter((batch) => batch.every(there)).length;
+  }
+
   load(address) {
     if (this.images.has(address)) return;
     const image = new Image();
+    image.onload = image.onerror = () => this.closed || this.tell();
     image.src = address;
     this.images.set(address, image);
     if (this.images.size > 150) this.images.delete(this.images.keys().next().value);
