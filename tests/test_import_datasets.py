@@ -125,6 +125,20 @@ def test_kinds_of_label_columns(tmp_path, labels, feature, names):
     assert columns_of(tmp_path / "c")["observed"] == wanted
 
 
+def test_one_name_stands_for_none_of_the_labels(tmp_path):
+    kinds = datasets.ClassLabel(names=["cat", "nothing", "dog"])
+    dataset([0, 1, 2], kinds, true=(kinds, [1, -1, 0])).save_to_disk(tmp_path / "d")
+    run("hf", tmp_path / "d", tmp_path / "c", "--verified", "true", "--background", "nothing")
+    assert [label.name for label in lh.Corpus.open(tmp_path / "c").labels] == ["cat", "dog"]
+    assert [row[1:3] for row in names_of(tmp_path / "c").values()] == [(["cat"], []), ([], None), (["dog"], ["cat"])]
+    run("hf", tmp_path / "d", tmp_path / "e", "--background", "nothing", "--exclusive")
+    assert [label.name for label in lh.Corpus.open(tmp_path / "e").labels] == ["cat", "nothing", "dog"]
+
+    dataset([["cat"], ["cat", "background"]], datasets.Sequence(datasets.Value("string"))).save_to_disk(tmp_path / "b")
+    with pytest.raises(LabelhedgeError, match="train-1: label is cat, background: background stands for no label at"):
+        import_hf(tmp_path / "b", tmp_path / "f")
+
+
 def test_images_as_paths_and_a_split_of_another_name(tmp_path):
     for number in range(2):
         (tmp_path / f"{number}.png").write_bytes(picture(number))
@@ -207,6 +221,17 @@ def test_shards_with_cls_and_a_file_of_names(tmp_path, monkeypatch):
     assert list(rows) == [f"train/train-{part:03d}/{n:04d}" for part in range(2) for n in range(3)] + ["dev/val-000/0"]
     assert [row[1] for row in rows.values()] == [["cat"], ["dog"], ["cat"], ["cat"], ["dog"], ["cat"], ["dog"]]
     assert rows["dev/val-000/0"] == ("dev", ["dog"], ["dog"], False)
+
+
+def test_shards_in_which_one_name_stands_for_none_of_the_labels(tmp_path):
+    samples = [{"__key__": str(n), "png": picture(n), "cls": n, "json": {"true": 2 - n}} for n in range(3)]
+    file = shard(tmp_path / "s.tar", samples)
+    (tmp_path / "classes.txt").write_text("none\ncat\ndog\n")
+    options = ["--names", tmp_path / "classes.txt", "--verified", "true", "--background", "none"]
+    run("webdataset", file, tmp_path / "c", *options)
+    assert [label.name for label in lh.Corpus.open(tmp_path / "c").labels] == ["cat", "dog"]
+    wanted = [([], ["dog"]), (["cat"], ["cat"]), (["dog"], [])]
+    assert [row[1:3] for row in names_of(tmp_path / "c").values()] == wanted
 
 
 def test_shards_with_json(tmp_path):

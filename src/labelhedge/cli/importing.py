@@ -24,6 +24,7 @@ Name = Annotated[str | None, typer.Option(help="The corpus's name. Default: that
 Licence = Annotated[str, typer.Option(help="Under which terms the images may be used.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the corpus that is there.")]
 Checked = Annotated[bool, typer.Option("--checked", "--verified", help="The labels of dev and test were checked.")]
+Background = Annotated[str, typer.Option(help="The name that stands for none of the labels.")]
 Text = Annotated[list[str] | None, typer.Option(help="Words that methods may learn from. May be given several times.")]
 
 
@@ -146,7 +147,7 @@ def corpus_import_table(
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Where the paths start. Default: the table's folder.")] = None,
     separator: Annotated[str, typer.Option(help="What joins several labels.")] = "|",
-    background: Annotated[str, typer.Option(help="What stands for none of the labels.")] = "background",
+    background: Background = "background",
     text: Text = None,
     *,
     shared: dict[str, Any],
@@ -181,6 +182,7 @@ def corpus_import_hf(
     label: Annotated[str, typer.Option(help="The column of noisy labels: one, or a list.")] = "label",
     verified: Annotated[str | None, typer.Option(help="The column of checked labels, null where unchecked.")] = None,
     trusted: Annotated[str | None, typer.Option(help="The column that is true for the clean set.")] = None,
+    background: Background = "background",
     text: Text = None,
     rename: Annotated[
         list[str] | None, typer.Option(metavar="NAME=SPLIT", help="A split of another name: extra=train.")
@@ -201,6 +203,7 @@ def corpus_import_hf(
         label=label,
         verified=verified,
         trusted=trusted,
+        background=background,
         text=text or (),
         rename=parse_renames(rename or ()),
         options=options,
@@ -222,6 +225,7 @@ def corpus_import_webdataset(
     ] = None,
     verified: Annotated[str | None, typer.Option(help="The key of checked labels in the json.")] = None,
     trusted: Annotated[str | None, typer.Option(help="The key that is true for the clean set.")] = None,
+    background: Background = "background",
     text: Text = None,
     names: Annotated[Path | None, typer.Option(help="The names of the labels, one a line, in their order.")] = None,
     *,
@@ -240,6 +244,7 @@ def corpus_import_webdataset(
         label=label,
         verified=verified,
         trusted=trusted,
+        background=background,
         text=text or (),
         names=names,
         options=options,

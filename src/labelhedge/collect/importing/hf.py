@@ -17,7 +17,7 @@ import pyarrow as pa
 from labelhedge.collect.importing.building import Imported, Item, Options, Source, build, check_target
 from labelhedge.collect.importing.class_folders import SPLIT_NAMES
 from labelhedge.collect.importing.settling import Entry
-from labelhedge.collect.importing.values import label_entry, label_list, words
+from labelhedge.collect.importing.values import label_entry, label_names, words
 from labelhedge.collect.records import needs
 from labelhedge.corpus import Label
 from labelhedge.errors import LabelhedgeError
@@ -29,6 +29,7 @@ class _Columns(NamedTuple):
     verified: str | None
     trusted: str | None
     text: tuple[str, ...]
+    background: str | None  # what stands for none of the labels, unless that is a label
 
 
 def import_hf(
@@ -39,6 +40,7 @@ def import_hf(
     label: str = "label",
     verified: str | None = None,
     trusted: str | None = None,
+    background: str = "background",
     text: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     options: Options | None = None,
@@ -54,6 +56,7 @@ def import_hf(
         A row whose label is null, or -1 as an unlabelled ClassLabel has it, is left out unless `verified` has one.
     verified : column of checked labels, null where nobody checked
     trusted : column of bools: the training samples whose verified labels methods may see
+    background : the name that stands for none of the labels, as an empty list does; with `exclusive` it is a label
     text : columns of words, which methods may learn from
     rename : what the dataset calls a split -> train, dev or test
         Names such as ``validation`` are known.
@@ -67,7 +70,7 @@ def import_hf(
     options = options or Options()
     check_target(Path(target), options)
     folder = Path(path)
-    columns = _Columns(image, label, verified, trusted, tuple(text))
+    columns = _Columns(image, label, verified, trusted, tuple(text), None if options.exclusive else background)
     loaded = _load(folder)
     for name in rename or {}:
         if name not in loaded:
@@ -87,7 +90,7 @@ def import_hf(
 
     known = [names[column] for column in (label, verified) if column is not None]
     listed = list(dict.fromkeys(name for some in known for name in some or ()))
-    labels = [Label(id=name, name=name) for name in listed] if all(known) else None
+    labels = [Label(id=name, name=name) for name in listed if name != columns.background] if all(known) else None
     kinds = {name: pa.list_(pa.string()) for name in text}
     lengths = [len(part) for _, _, part in parts if hasattr(part, "__len__")]
     total = sum(lengths) if len(lengths) == len(parts) else None
@@ -169,10 +172,12 @@ def _item(
     folder: Path,
 ) -> Item:
     place = f"{folder}: {id_}"
-    observed = label_list(row[columns.label], names[columns.label], place, columns.label)
-    verified = None
-    if columns.verified is not None:
-        verified = label_list(row[columns.verified], names[columns.verified], place, columns.verified)
+
+    def labels_of(column: str) -> tuple[str, ...] | None:
+        return label_names(row[column], names[column], place, column, background=columns.background)
+
+    observed = labels_of(columns.label)
+    verified = labels_of(columns.verified) if columns.verified is not None else None
     trusted = bool(row[columns.trusted]) if columns.trusted is not None else False
     entry, problem = label_entry(split, observed, verified, trusted, place)
     encoded = row[columns.image] or {}

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from labelhedge.collect.importing.building import Imported, Item, Options, Source, build, check_target
 from labelhedge.collect.importing.class_folders import SPLIT_NAMES
 from labelhedge.collect.importing.settling import Entry
-from labelhedge.collect.importing.values import label_entry, label_list, words
+from labelhedge.collect.importing.values import label_entry, label_names, words
 from labelhedge.errors import LabelhedgeError, reading
 
 ENDINGS = {".csv": ",", ".tsv": "\t", ".parquet": "", ".jsonl": "", ".ndjson": ""}
@@ -98,12 +98,7 @@ def import_table(
     def labels_of(value: Any, place: str, what: str) -> tuple[str, ...] | None:
         if isinstance(value, str):
             value = [name for part in value.split(separator) if (name := part.strip())] or None
-        found = label_list(value, None, place, what)
-        if found is not None and background in found and not options.exclusive:
-            if len(found) > 1:
-                raise LabelhedgeError(f"{place}: {what} is {', '.join(found)}: {background} stands for no label at all")
-            return ()
-        return found
+        return label_names(value, None, place, what, background=None if options.exclusive else background)
 
     def items() -> Iterator[Item]:
         for place, row in _rows(path, columns):

@@ -31,6 +31,29 @@ def label_list(value: Any, names: Sequence[str] | None, place: str, what: str) -
     return tuple(dict.fromkeys(_name(one, names, place, what) for one in several))
 
 
+def label_names(
+    value: Any, names: Sequence[str] | None, place: str, what: str, *, background: str | None
+) -> tuple[str, ...] | None:
+    """The same, where the name `background`, unless that is None, stands for no label at all.
+
+    Raises
+    ------
+    LabelhedgeError
+        As `label_list`, and when a label stands beside the background.
+
+    Examples
+    --------
+    >>> label_names("none", None, "row 3", "label", background="none")
+    ()
+    """
+    found = label_list(value, names, place, what)
+    if found is None or background is None or background not in found:
+        return found
+    if len(found) > 1:
+        raise LabelhedgeError(f"{place}: {what} is {', '.join(found)}: {background} stands for no label at all")
+    return ()
+
+
 def _name(value: Any, names: Sequence[str] | None, place: str, what: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)

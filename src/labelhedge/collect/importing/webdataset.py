@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from labelhedge.collect.importing.building import Imported, Item, Options, Source, build, check_target
 from labelhedge.collect.importing.settling import Entry
-from labelhedge.collect.importing.values import label_entry, label_list, words
+from labelhedge.collect.importing.values import label_entry, label_names, words
 from labelhedge.collect.records import needs
 from labelhedge.corpus import Label
 from labelhedge.errors import LabelhedgeError, reading
@@ -32,6 +32,7 @@ class _Keys(NamedTuple):
     verified: str | None
     trusted: str | None
     text: tuple[str, ...]
+    background: str | None  # what stands for none of the labels, unless that is a label
 
 
 def import_webdataset(
@@ -43,6 +44,7 @@ def import_webdataset(
     label: str | None = None,
     verified: str | None = None,
     trusted: str | None = None,
+    background: str = "background",
     text: Sequence[str] = (),
     names: str | os.PathLike[str] | None = None,
     options: Options | None = None,
@@ -55,6 +57,7 @@ def import_webdataset(
     target : folder to write
     label, verified, trusted : keys of the member ``json``
         Without `label`, the noisy label is the member ``cls``, else ``txt`` (names, parted by commas or lines).
+    background : the name that stands for none of the labels, as an empty list does; with `exclusive` it is a label
     text : keys of the json, or ``txt``: words, which methods may learn from
     names : file with the names of the labels, one a line, of which ``cls`` gives the number from 0
     options : Options, optional
@@ -73,7 +76,7 @@ def import_webdataset(
     patterns = {"train": train, "dev": dev, "test": test}
     shards = [(split, file) for split, pattern in patterns.items() if pattern for file in _expand(pattern)]
     listed = _read_names(Path(names)) if names is not None else None
-    keys = _Keys(label, verified, trusted, tuple(text))
+    keys = _Keys(label, verified, trusted, tuple(text), None if options.exclusive else background)
 
     def items() -> Iterator[Item]:
         unseen = {key for key in (label, verified, trusted, *text) if key is not None}
@@ -92,7 +95,7 @@ def import_webdataset(
         if unseen := unseen - {"txt"}:
             raise LabelhedgeError(f"{train}: no sample has a member json with the key {min(unseen)!r}")
 
-    labels = [Label(id=name, name=name) for name in listed] if listed else None
+    labels = [Label(id=name, name=name) for name in listed if name != keys.background] if listed else None
     kinds = {name: pa.list_(pa.string()) for name in text}
     return build(Source(items, labels, kinds, tuple(text)), target, options)
 
@@ -149,15 +152,19 @@ def _item(
     key = sample["__key__"]
     place = f"{shard}: {key}"
     member = next((name for name in IMAGE_MEMBERS if name in sample), None)
+
+    def labels_of(value: Any, what: str) -> tuple[str, ...] | None:
+        return label_names(value, names, place, what, background=keys.background)
+
     if keys.label is not None:
-        observed = label_list(content.get(keys.label), names, place, keys.label)
+        observed = labels_of(content.get(keys.label), keys.label)
     elif "cls" in sample:
-        observed = label_list(_number(sample["cls"], place), names, place, "cls")
+        observed = labels_of(_number(sample["cls"], place), "cls")
     elif "txt" in sample:
-        observed = label_list(_parted(sample["txt"]), names, place, "txt")
+        observed = labels_of(_parted(sample["txt"]), "txt")
     else:
         observed = None
-    verified = label_list(content.get(keys.verified), names, place, keys.verified) if keys.verified else None
+    verified = labels_of(content.get(keys.verified), keys.verified) if keys.verified else None
     trusted = bool(content.get(keys.trusted)) if keys.trusted else False
     entry, problem = label_entry(split, observed, verified, trusted, place)
     if member is None:
