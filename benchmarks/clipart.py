@@ -1,20 +1,20 @@
 """Quality on clipart over random splits: each seed has its own split by series, its own clean set, its own training.
 
-    python benchmarks/clipart.py                     # resumable; about 100 minutes on 2 cores
+    python benchmarks/clipart.py                     # resumable; about 25 minutes on 2 cores
 
-Machine: 2 cores without a GPU, two runs at once with one thread each, PyTorch 2.13.0, Python 3.11, 2026-11-23.
+Machine: 2 cores without a GPU, two runs at once with one thread each, PyTorch 2.13.0, Python 3.11, 2026-11-28.
 Result (splits 100 to 109, test mAP in %, mean ± std over splits, differences paired by split):
 
     method              test mAP     against noisy           hedge against it
-    clean               39.0 ± 1.1    -4.8 ± 1.8   0 of 10   +11.3 ± 1.7  10 of 10
-    noisy               43.8 ± 1.2                            +6.5 ± 1.1  10 of 10
-    distill             46.0 ± 1.3    +2.2 ± 0.7  10 of 10    +4.3 ± 0.9  10 of 10
-    guided (β on dev)   46.1 ± 0.9    +2.2 ± 1.0  10 of 10    +4.2 ± 0.8  10 of 10
-    ensemble            44.4 ± 1.1    +0.6 ± 1.0   9 of 10    +5.9 ± 1.3  10 of 10
-    glc                 44.6 ± 1.8    +0.8 ± 1.5   6 of 10    +5.7 ± 1.8  10 of 10
-    hedge               50.3 ± 1.1    +6.5 ± 1.1  10 of 10
-    hedge-no-text       50.0 ± 1.6    +6.1 ± 1.7  10 of 10    +0.3 ± 1.3   7 of 10
-    upper-bound         55.0 ± 2.5   +11.2 ± 1.7  10 of 10    -4.7 ± 2.5   1 of 10
+    clean               39.0 ± 1.1    -4.8 ± 1.8   0 of 10   +11.9 ± 1.7  10 of 10
+    noisy               43.8 ± 1.2                            +7.0 ± 1.7  10 of 10
+    distill             45.9 ± 1.2    +2.1 ± 0.6  10 of 10    +4.9 ± 1.9  10 of 10
+    guided (β on dev)   46.0 ± 1.1    +2.2 ± 0.7  10 of 10    +4.9 ± 1.9  10 of 10
+    ensemble            44.4 ± 1.1    +0.6 ± 1.0   9 of 10    +6.4 ± 1.7  10 of 10
+    glc                 44.6 ± 1.8    +0.7 ± 1.6   6 of 10    +6.3 ± 2.6  10 of 10
+    hedge               50.9 ± 1.8    +7.0 ± 1.7  10 of 10
+    hedge-no-text       50.3 ± 0.9    +6.4 ± 1.2  10 of 10    +0.6 ± 1.2   6 of 10
+    upper-bound         55.0 ± 2.6   +11.1 ± 1.8  10 of 10    -4.1 ± 2.4   1 of 10
 
 All methods: docs/results.md; all numbers, by seed and label: docs/results/clipart-cpu.json.
 """
