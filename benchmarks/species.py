@@ -32,8 +32,8 @@ Trained six times as long (representative, three seeds, 2026-11-28): noisy 24.9 
 30.2 ± 3.6, hedge 33.1 ± 2.3, upper-bound 38.6 ± 2.0; hedge against distill +2.9 ± 1.6, 3 of 3. At equal total budget
 (hedge 12 epochs a network, the others 72): against ensemble +2.2 ± 0.5, 3 of 3, against distill -0.5 ± 1.3, 1 of 3.
 Right-only, six times as long: noisy 20.1 ± 2.2, ensemble 28.1 ± 3.4, distill 28.9 ± 3.3, hedge 30.3 ± 3.4, upper-bound
-38.6 ± 2.0; hedge against distill +1.4 ± 0.9, 3 of 3, against ensemble +2.2 ± 2.0, 2 of 3. At equal total budget: against
-ensemble -0.2 ± 0.7, 1 of 3, against distill -1.1 ± 0.7, 0 of 3.
+38.6 ± 2.0; hedge against distill +1.4 ± 0.9, 3 of 3, against ensemble +2.2 ± 2.0, 2 of 3. At equal total budget:
+against ensemble -0.2 ± 0.7, 1 of 3, against distill -1.1 ± 0.7, 0 of 3.
 
 All methods: docs/results.md; all numbers, by seed and label: docs/results/species-cpu.json. guided-dev by the rule of
 one standard error: docs/results/again/guided-dev-species.json; hedge with the student that starts anew:
