@@ -131,6 +131,8 @@ def test_one_name_stands_for_none_of_the_labels(tmp_path):
     run("hf", tmp_path / "d", tmp_path / "c", "--verified", "true", "--background", "nothing")
     assert [label.name for label in lh.Corpus.open(tmp_path / "c").labels] == ["cat", "dog"]
     assert [row[1:3] for row in names_of(tmp_path / "c").values()] == [(["cat"], []), ([], None), (["dog"], ["cat"])]
+    with pytest.raises(LabelhedgeError, match="nohting: no label is called so; there are cat, nothing, dog"):
+        import_hf(tmp_path / "d", tmp_path / "e", background="nohting")
     run("hf", tmp_path / "d", tmp_path / "e", "--background", "nothing", "--exclusive")
     assert [label.name for label in lh.Corpus.open(tmp_path / "e").labels] == ["cat", "nothing", "dog"]
 
@@ -230,6 +232,8 @@ def test_shards_in_which_one_name_stands_for_none_of_the_labels(tmp_path):
     options = ["--names", tmp_path / "classes.txt", "--verified", "true", "--background", "none"]
     run("webdataset", file, tmp_path / "c", *options)
     assert [label.name for label in lh.Corpus.open(tmp_path / "c").labels] == ["cat", "dog"]
+    with pytest.raises(LabelhedgeError, match=r"classes\.txt: --background nohting: no label is called so"):
+        import_webdataset(str(file), tmp_path / "e", names=tmp_path / "classes.txt", background="nohting")
     wanted = [([], ["dog"]), (["cat"], ["cat"]), (["dog"], [])]
     assert [row[1:3] for row in names_of(tmp_path / "c").values()] == wanted
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from labelhedge.collect.importing.building import Imported, Item, Options, Source, build, check_target
 from labelhedge.collect.importing.class_folders import SPLIT_NAMES
 from labelhedge.collect.importing.settling import Entry
-from labelhedge.collect.importing.values import label_entry, label_names, words
+from labelhedge.collect.importing.values import BACKGROUND, check_background, label_entry, label_names, words
 from labelhedge.collect.records import needs
 from labelhedge.corpus import Label
 from labelhedge.errors import LabelhedgeError
@@ -40,7 +40,7 @@ def import_hf(
     label: str = "label",
     verified: str | None = None,
     trusted: str | None = None,
-    background: str = "background",
+    background: str = BACKGROUND,
     text: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     options: Options | None = None,
@@ -90,6 +90,8 @@ def import_hf(
 
     known = [names[column] for column in (label, verified) if column is not None]
     listed = list(dict.fromkeys(name for some in known for name in some or ()))
+    if all(known):
+        check_background(background, listed, str(folder))
     labels = [Label(id=name, name=name) for name in listed if name != columns.background] if all(known) else None
     kinds = {name: pa.list_(pa.string()) for name in text}
     lengths = [len(part) for _, _, part in parts if hasattr(part, "__len__")]

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from labelhedge.collect.importing.building import Imported, Item, Options, Source, build, check_target
 from labelhedge.collect.importing.class_folders import SPLIT_NAMES
 from labelhedge.collect.importing.settling import Entry
-from labelhedge.collect.importing.values import label_entry, label_names, words
+from labelhedge.collect.importing.values import BACKGROUND, label_entry, label_names, words
 from labelhedge.errors import LabelhedgeError, reading
 
 ENDINGS = {".csv": ",", ".tsv": "\t", ".parquet": "", ".jsonl": "", ".ndjson": ""}
@@ -53,7 +53,7 @@ def import_table(
     split: str | None = None,
     images: str | os.PathLike[str] | None = None,
     separator: str = "|",
-    background: str = "background",
+    background: str = BACKGROUND,
     text: Sequence[str] = (),
     options: Options | None = None,
 ) -> Imported:

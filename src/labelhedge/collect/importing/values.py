@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from labelhedge.collect.importing.settling import Entry
-from labelhedge.errors import LabelhedgeError
+from labelhedge.errors import LabelhedgeError, some
+
+BACKGROUND = "background"
+"""What stands for none of the labels where nothing else is said."""
 
 
 def label_list(value: Any, names: Sequence[str] | None, place: str, what: str) -> tuple[str, ...] | None:
@@ -50,8 +53,23 @@ def label_names(
     if found is None or background is None or background not in found:
         return found
     if len(found) > 1:
-        raise LabelhedgeError(f"{place}: {what} is {', '.join(found)}: {background} stands for no label at all")
+        raise LabelhedgeError(
+            f"{place}: {what} is {', '.join(found)}: {background} stands for no label at all; if it "
+            "is one, say --background another name"
+        )
     return ()
+
+
+def check_background(background: str, names: Iterable[str], place: str) -> None:
+    """Refuse a name for none of the labels that is none of the names that there are, unless it is the default.
+
+    Raises
+    ------
+    LabelhedgeError
+        When it is none of them.
+    """
+    if background != BACKGROUND and background not in (names := list(names)):
+        raise LabelhedgeError(f"{place}: --background {background}: no label is called so; there are {some(names)}")
 
 
 def _name(value: Any, names: Sequence[str] | None, place: str, what: str) -> str:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from labelhedge.collect.importing.building import Imported, Item, Options, Source, build, check_target
 from labelhedge.collect.importing.settling import Entry
-from labelhedge.collect.importing.values import label_entry, label_names, words
+from labelhedge.collect.importing.values import BACKGROUND, check_background, label_entry, label_names, words
 from labelhedge.collect.records import needs
 from labelhedge.corpus import Label
 from labelhedge.errors import LabelhedgeError, reading
@@ -44,7 +44,7 @@ def import_webdataset(
     label: str | None = None,
     verified: str | None = None,
     trusted: str | None = None,
-    background: str = "background",
+    background: str = BACKGROUND,
     text: Sequence[str] = (),
     names: str | os.PathLike[str] | None = None,
     options: Options | None = None,
@@ -76,6 +76,8 @@ def import_webdataset(
     patterns = {"train": train, "dev": dev, "test": test}
     shards = [(split, file) for split, pattern in patterns.items() if pattern for file in _expand(pattern)]
     listed = _read_names(Path(names)) if names is not None else None
+    if listed:
+        check_background(background, listed, str(names))
     keys = _Keys(label, verified, trusted, tuple(text), None if options.exclusive else background)
 
     def items() -> Iterator[Item]:

@@ -50,6 +50,7 @@ export class Feed {
     this.current = tasks;
     this.returned.push(...tasks.map(pair));
     this.idle = false;
+    this.tell();
   }
 
   // One request at a time.
@@ -110,14 +111,17 @@ export class Feed {
 
   // How many batches could be shown without the server.
   tell() {
-    const there = (task) => this.images.get(this.address(task))?.complete;
+    const there = (task) => {
+      const image = this.images.get(this.address(task));
+      return image?.complete && image.naturalWidth > 0;
+    };
     document.body.dataset.ahead = this.next.filter((batch) => batch.every(there)).length;
   }
 
   load(address) {
     if (this.images.has(address)) return;
     const image = new Image();
-    image.onload = image.onerror = () => this.closed || this.tell();
+    image.onload = () => this.closed || this.tell();
     image.src = address;
     this.images.set(address, image);
     if (this.images.size > 150) this.images.delete(this.images.keys().next().value);
